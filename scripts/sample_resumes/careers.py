@@ -36,6 +36,8 @@ NUMBERS = phrases("""
     sixteen; seventeen; eighteen; nineteen; twenty
 """)
 
+TENS = phrases("none; ten; twenty; thirty; forty; fifty; sixty; seventy; eighty; ninety")
+
 
 def invent_person(inventor: Inventor, trade: Trade, job_count: int, duty_count: int) -> Person:
     """Invent one person of `trade` with `job_count` jobs, and `duty_count` sentences about them in all."""
@@ -48,12 +50,10 @@ def invent_person(inventor: Inventor, trade: Trade, job_count: int, duty_count: 
     for place, job in enumerate(jobs):
         share = duty_count // len(jobs) + (place < duty_count % len(jobs))
         job.duties = duties(inventor, trade, jobs, job, share, told)
-    names = [given, *([given] if inventor.chance(0.2) else [])]
     return Person(
         trade=trade,
         name=f"{given} {surname}",
-        surname=surname,
-        emails=[inventor.email(name, surname) for name in names],
+        emails=[inventor.email(given, surname) for _ in range(inventor.pick(1, 1, 1, 1, 2))],
         phone=inventor.phone(),
         place=jobs[0].place if inventor.chance(0.5) else inventor.place(),
         jobs=jobs,
@@ -129,9 +129,9 @@ def _jobs(inventor: Inventor, trade: Trade, studies: list[Study], tools: list[st
 
 
 def _employer(inventor: Inventor, trade: Trade, studies: list[Study]) -> Company:
-    """A firm; among scholars and teachers often a college, even the one where they studied."""
-    if trade in (SCIENCE, EDUCATION) and inventor.chance(0.55):
-        college = studies[0].college if inventor.chance(0.3) else inventor.college()
+    """A firm; among scholars and teachers often a college, not seldom the one where they studied."""
+    if inventor.chance(0.6 if trade in (SCIENCE, EDUCATION) else 0.08):
+        college = studies[0].college if inventor.chance(0.5) else inventor.college()
         return Company(college, college)
     return inventor.company(trade)
 
@@ -140,12 +140,15 @@ def _experience(inventor: Inventor, years: int) -> str:
     """How long somebody has worked, as a marked amount with its unit, in figures or in words."""
     if years < 2:
         return tag(EXPERIENCE, f"{inventor.rng.randint(8, 22)} months")
-    word = NUMBERS[years] if years < len(NUMBERS) else str(years)
-    shapes = [f"{years} years", f"{years}+ years", f"{word} years", f"{years}.5 years", f"{word} ({years}) years"]
-    shapes += [
-        f"{years} yrs",
-        f"{years} years",
-        f"{word} years",
-        f"{years} years and {inventor.rng.randint(2, 11)} months",
-    ]
+    word, months = _in_words(years), inventor.rng.randint(2, 11)
+    shapes = [f"{years} years", f"{years} years", f"{years}+ years", f"{years}.5 years", f"{years} yrs"]
+    shapes += [f"{word} years", f"{word} years", f"{word} ({years}) years", f"{years} years and {months} months"]
     return tag(EXPERIENCE, inventor.pick(*shapes))
+
+
+def _in_words(number: int) -> str:
+    """A number below a hundred: `twelve`, `twenty-three`."""
+    if number <= 20:
+        return NUMBERS[number]
+    tens, ones = divmod(number, 10)
+    return f"{TENS[tens]}-{NUMBERS[ones]}" if ones else TENS[tens]

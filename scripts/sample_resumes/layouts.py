@@ -181,7 +181,7 @@ def bulleted(page: Page) -> Blocks:
     """Nothing but bullets."""
     page.bullet = page.bullet or "• "
     sentences = summary(page.inventor, page.person, 4)
-    jobs = ["\n".join([" ".join(page.job_lines(job)), *page.bullets(job.duties)]) for job in page.person.jobs]
+    jobs = ["\n".join([", ".join(page.job_lines(job)), *page.bullets(job.duties)]) for job in page.person.jobs]
     studies = [page.study(study).replace("\n", ", ") for study in page.person.studies]
     return [
         page.capital_name(),

@@ -94,7 +94,6 @@ class Person:
 
     trade: Trade
     name: str
-    surname: str
     emails: list[str]
     phone: str
     place: Place
@@ -144,7 +143,7 @@ class Inventor:
         return "".join(str(self.rng.randint(0, 9)) if letter == "#" else letter for letter in shape)
 
     def place(self) -> Place:
-        return self.pick(*(self.vocabulary.cities if self.chance(0.6) else self.vocabulary.towns))
+        return self.pick(*(self.vocabulary.cities if self.chance(0.7) else self.vocabulary.towns))
 
     def city(self) -> str:
         """A marked town: wherever a town is named as a place it is an entity."""
@@ -176,7 +175,7 @@ class Inventor:
             f"{self.stranger()} {sector}": 4,
             f"{town} {self.pick(sector, sector, *PUBLIC_BODIES)}": 12,
             f"{self.pick(*self.vocabulary.skill_like_stems)} {sector}": 8,
-            self.pick(self.surname(), *self.vocabulary.skill_like_stems): 4,
+            self.pick(self.surname(), *self.vocabulary.skill_like_stems): 6,
             f"{self.pick(*self.vocabulary.acronyms)} {sector}": 6,
             self.pick(f"{stem}.io", stem.lower(), f"Groupe {stem}", f"Grupo {stem}"): 4,
         }

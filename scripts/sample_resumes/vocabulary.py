@@ -68,7 +68,22 @@ CITIES = _places("""
     Lancaster/PA; Cardiff/Wales; Córdoba/Argentina; Mysore/Karnataka; Victoria/BC; Salt Lake City/UT;
     Bordeaux/France; Preston/UK; Kolkata/West Bengal; Turin/Italy; Tallinn/Estonia; Bengaluru/Karnataka; San
     Diego/CA; Derby/UK; Rotterdam/Netherlands; Noida/Uttar Pradesh; Hamburg/Germany; Savannah/GA; Nantes/France;
-    Indore/Madhya Pradesh; Chester/UK; Buenos Aires/Argentina; Basel/Switzerland
+    Indore/Madhya Pradesh; Chester/UK; Buenos Aires/Argentina; Basel/Switzerland; Edinburgh/Scotland; Boston/MA;
+    Chicago/IL; Seattle/WA; Atlanta/GA; Dallas/TX; Miami/FL; Manchester/UK; Liverpool/UK; Glasgow/Scotland;
+    Birmingham/UK; Nottingham/UK; Oxford/UK; Norwich/UK; Belfast/UK; Galway/Ireland; Paris/France;
+    Marseille/France; Toulouse/France; Lille/France; Berlin/Germany; Munich/Germany; Cologne/Germany;
+    Dresden/Germany; Stuttgart/Germany; Bremen/Germany; Salzburg/Austria; Linz/Austria; Bern/Switzerland;
+    Madrid/Spain; Seville/Spain; Bilbao/Spain; Lisbon/Portugal; Braga/Portugal; Rome/Italy; Naples/Italy;
+    Palermo/Italy; Verona/Italy; Warsaw/Poland; Gdańsk/Poland; Poznań/Poland; Prague/Czechia; Budapest/Hungary;
+    Vilnius/Lithuania; Riga/Latvia; Helsinki/Finland; Turku/Finland; Stockholm/Sweden; Uppsala/Sweden; Oslo/Norway;
+    Trondheim/Norway; Copenhagen/Denmark; Odense/Denmark; Antwerp/Belgium; Leiden/Netherlands;
+    Eindhoven/Netherlands; Athens/Greece; Istanbul/Turkey; Ankara/Turkey; Cairo/Egypt; Mombasa/Kenya;
+    Kampala/Uganda; Abuja/Nigeria; Kumasi/Ghana; Durban/South Africa; Johannesburg/South Africa; Bhopal/Madhya
+    Pradesh; Lucknow/Uttar Pradesh; Surat/Gujarat; Patna/Bihar; Gurgaon/Haryana; Vadodara/Gujarat; Colombo/Sri
+    Lanka; Kathmandu/Nepal; Dhaka/Bangladesh; Kyoto/Japan; Melbourne/Victoria; Perth/WA; Brisbane/Queensland;
+    Auckland/New Zealand; Vancouver/BC; Calgary/Alberta; Ottawa/Ontario; Halifax/NS; Bogotá/Colombia; Lima/Peru;
+    Monterrey/Mexico; Guadalajara/Mexico; Recife/Brazil; Montevideo/Uruguay; Rosario/Argentina; Columbus/OH;
+    Pittsburgh/PA; Minneapolis/MN; Sacramento/CA; Tucson/AZ
 """)
 
 # Invented towns; colleges, hospitals and councils are named after them.
@@ -85,6 +100,20 @@ TOWNS = _places("""
     Velsdorp/Netherlands; Quarrymouth/Wales; Amberley Park/NSW; Tiszavár/Hungary; Rosedowns/TX; Lakhanpura/Punjab;
     Steinau am Wald/Germany
 """)
+
+# More invented towns: each beginning with each ending.
+TOWN_BEGINNINGS = words("""
+    Alder Ash Bar Birch Black Bram Brook Cald Carn Clay Cope Cran Dale Dun East Elm Fal Farn Fern Gar Glen Gran Hart
+    Hazel High Hol Kel Kings Lang Lark Lin Lock Mar Mel Mill Nether North Oak Old Otter Pen Pine Quarr Raven Red Ring
+    Rose Sand Shel South Stan Stone Sud Thorn Tor Ulver Wake Wal West White Wil Win Wood Wyn Yar
+""")
+TOWN_ENDINGS = words("""
+    beck borough bourne bridge burg bury by caster cliffe combe dorf field ford fors gate grove ham haven heim hurst
+    ingen lake leigh low mere mond moor mouth nes port rup sele stead stock thorpe ton vale vik ville wald wick worth
+""")
+REGIONS = phrases(
+    "UK; PA; Ireland; Ontario; NSW; Scotland; VA; OH; Wales; NJ; Germany; Denmark; MI; Sweden; New Zealand"
+)
 
 COMPANY_STEMS = words("""
     Quillon Norvex Brixel Talvora Ambrix Zentaro Ostara Kelvane Corvanta Lumiro Fendral Halvix Pyrenna Stratheon
@@ -130,8 +159,8 @@ COLLEGE_PATTERNS = [
     "{surname} School of Business",
     "{surname} University",
     "{surname} Memorial College",
-    "{saint} College, {town}",
-    "Government Polytechnic, {town}",
+    "{saint} College",
+    "Government Polytechnic of {town}",
     "Universidad de {town}",
     "Université de {town}",
     "Politecnico di {town}",
@@ -144,7 +173,7 @@ SCHOOL_PATTERNS = [
     "{town} High School",
     "{surname} Grammar School",
     "{saint} School",
-    "{saint} Secondary School, {town}",
+    "{saint} Secondary School",
     "Gymnasium {town}",
     "{surname} Public School",
     "Lycée {surname}",
@@ -207,11 +236,17 @@ def held_out(pool: list) -> list:
     return pool[3::4]
 
 
+def _composed_towns(beginnings: list[str]) -> list[tuple[str, str]]:
+    """Towns by the hundred: too many to be learned by heart, so that the surroundings must tell what they are."""
+    names = [beginning + ending for beginning in beginnings for ending in TOWN_ENDINGS]
+    return [(name, REGIONS[place % len(REGIONS)]) for place, name in enumerate(names)]
+
+
 def _vocabulary(part: Callable[[list], list], unseen: bool) -> Vocabulary:
     return Vocabulary(
         surnames=part(SURNAMES),
         cities=part(CITIES),
-        towns=part(TOWNS),
+        towns=6 * part(TOWNS) + _composed_towns(part(TOWN_BEGINNINGS)),
         stems=part(COMPANY_STEMS),
         skill_like_stems=part(SKILL_LIKE_STEMS),
         acronyms=part(ACRONYMS),

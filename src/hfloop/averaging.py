@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
+from accelerate.utils import gather_object
 from torch import Tensor, nn
 from torch.optim.swa_utils import PARAM_LIST, AveragedModel
 
@@ -51,9 +52,9 @@ class Mean:
         return total / count if count else float("nan")
 
     def state_dict(self) -> dict[str, Any]:
-        """For checkpoints."""
-        return {"total": float(self.total), "count": float(self.count)}
+        """For checkpoints, which the main process writes: the share of every process; all must call this."""
+        return {"shares": gather_object([(float(self.total), float(self.count))])}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a checkpoint."""
-        self.total, self.count = state["total"], state["count"]
+        """Continue from a checkpoint of as many processes."""
+        self.total, self.count = state["shares"][PartialState().process_index]

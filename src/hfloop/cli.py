@@ -50,7 +50,7 @@ def check(file: Path, format: FormatOption = "auto") -> None:
     """Say what a file of annotated documents holds and what would be repaired; writes nothing."""
     from hfloop.ner.data_commands import check
 
-    typer.echo(check(file, format))
+    typer.echo(check(file, format), nl=False)
 
 
 @data.command()
@@ -64,7 +64,7 @@ def convert(
     """Write a file of annotated documents in another format."""
     from hfloop.ner.data_commands import convert
 
-    typer.echo(convert(source, target, to, format, repair=repair))
+    typer.echo(convert(source, target, to, format, repaired=repair), nl=False)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -25,6 +26,8 @@ _BOOKKEEPING = frozenset(
     ]
 )
 """Fields that the trained weights do not depend on, so a resumed run may change them."""
+
+_YAML_NULLS = ("", "~", "null", "Null", "NULL")
 
 
 def option(default: Any, help: str) -> Any:
@@ -96,15 +99,24 @@ class RecipeConfig:
         Raises:
             UserError: naming the flag and its range.
         """
-        positive = (
-            "per_device_train_batch_size gradient_accumulation_steps checkpointing_steps checkpoints_total_limit "
-            "logging_steps"
+        self.require("seed", 0, 2**32 - 1)  # what NumPy takes
+        self.require(
+            "max_train_steps per_device_train_batch_size gradient_accumulation_steps checkpointing_steps "
+            "checkpoints_total_limit logging_steps",
+            at_least=1,
         )
-        for name in positive.split():
-            if getattr(self, name) < 1:
-                raise UserError(f"--{name} must be at least 1, not {getattr(self, name)}.")
-        if self.max_train_steps is not None and self.max_train_steps < 1:
-            raise UserError(f"--max_train_steps must be at least 1, not {self.max_train_steps}.")
+
+    def require(self, names: str, at_least: float, at_most: float = math.inf) -> None:
+        """Refuse a value outside a range, both ends included, in any of the fields `names`, parted by blanks.
+
+        Raises:
+            UserError: naming the flag and its range; a field that is None has no value to refuse.
+        """
+        allowed = f"at least {at_least}" if at_most == math.inf else f"between {at_least} and {at_most}"
+        for name in names.split():
+            value = getattr(self, name)
+            if value is not None and not at_least <= value <= at_most:
+                raise UserError(f"--{name} must be {allowed}, not {value}.")
 
 
 ConfigT = TypeVar("ConfigT", bound=RecipeConfig)
@@ -168,7 +180,8 @@ def _flags_from_yaml(config_class: type[ConfigT], path: Path) -> list[str]:
     """Turn a YAML file into the flags it stands for, so that both are read by the same rules."""
     known = [f.name for f in fields(config_class)]
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        # every value stays a string until its field reads it: YAML would make 3e-4 a string and `no` a boolean
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
     except FileNotFoundError:
         raise UserError(f"--config {path}: no such file.") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -183,8 +196,12 @@ def _flags_from_yaml(config_class: type[ConfigT], path: Path) -> list[str]:
     for key, value in values.items():
         if key not in known:
             raise UserError(f"--config {path}: unknown key `{key}`{nearest(str(key), known)}.")
-        if value is not None:
-            flags += [f"--{key}", *(str(item) for item in (value if isinstance(value, list) else [value]))]
+        if isinstance(value, dict) or (isinstance(value, list) and not all(isinstance(item, str) for item in value)):
+            raise UserError(f"--config {path}: `{key}` must be one value or a list of values.")
+        if isinstance(value, list):
+            flags += [f"--{key}", *value]
+        elif value not in _YAML_NULLS:
+            flags.append(f"--{key}={value}")
     return flags
 
 
@@ -213,6 +230,11 @@ def _parse_flags(config_class: type[ConfigT], arguments: list[str]) -> ConfigT:
 def _continue_run(config_class: type[ConfigT], config: ConfigT, written: list[str]) -> ConfigT:
     """The stopped run's own configuration, with the flags that were written this time, if they may change."""
     folder = run_folder(config)
+    if config.output_dir is not None and Path(config.output_dir).resolve() != folder.resolve():
+        raise UserError(
+            f"--resume_from_checkpoint {config.resume_from_checkpoint} continues the run in {folder}; "
+            f"drop --output_dir {config.output_dir}."
+        )
     stopped = _parse_flags(config_class, _flags_from_yaml(config_class, folder / "config.yaml"))
     named = {argument[2:].partition("=")[0].replace("-", "_") for argument in written if argument.startswith("--")}
     named |= {name.removeprefix("no_") for name in named}

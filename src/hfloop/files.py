@@ -26,8 +26,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     Whatever stood at `path` stays until the new folder is complete; when the block fails, the partial folder goes.
     """
     partial = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    empty_folder(partial)
     try:
         yield partial
         sync_folder(partial)
@@ -37,17 +36,26 @@ def new_folder(path: Path) -> Iterator[Path]:
     replace_folder(partial, path)
 
 
+def empty_folder(path: Path) -> None:
+    """Make `path` an empty folder, whatever stood there."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+
+
 def replace_folder(partial: Path, path: Path) -> None:
     """Rename `partial` to `path`, taking the place of a folder that may stand there."""
     if path.exists():
-        old = path.with_name(f".{path.name}.old")
-        shutil.rmtree(old, ignore_errors=True)
-        path.rename(old)
+        old = _set_aside(path)
         partial.rename(path)
         shutil.rmtree(old)
     else:
         partial.rename(path)
     _sync(path.parent)
+
+
+def remove_folder(path: Path) -> None:
+    """Delete a folder so that a kill in the middle leaves none that looks whole: it is renamed first."""
+    shutil.rmtree(_set_aside(path))
 
 
 def sync_folder(folder: Path) -> None:
@@ -65,6 +73,12 @@ def sha256_of_file(path: Path) -> str:
         while chunk := stream.read(_CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def _set_aside(path: Path) -> Path:
+    old = path.with_name(f".{path.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    return path.rename(old)
 
 
 def _sync(path: Path) -> None:

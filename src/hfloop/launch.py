@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
+import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 import torch
 import yaml
+from accelerate.commands.config.config_args import default_config_file
 
 from hfloop.errors import UserError, nearest
 
@@ -30,24 +33,26 @@ def check_process_count() -> None:
     if asked is not None and asked != running:
         raise UserError(
             f"accelerate launch was asked for {asked} processes and started {running}; on a CPU launch with: "
-            f"torchrun --standalone --nproc_per_node {asked} RECIPE."
+            f"torchrun --standalone --nproc_per_node {asked} {shlex.join(sys.argv)}"
         )
 
 
 def _processes_asked_of_accelerate() -> int | None:
-    """What `--num_processes`, or the configuration file it was given, says on the launcher's command line."""
+    """What accelerate was told by `--num_processes`, by `--config_file`, or by the file of `accelerate config`."""
+    launcher = psutil.Process().parent()
     try:
-        command = psutil.Process().parent().cmdline()
+        command = launcher.cmdline() if launcher is not None else []  # a container's first process has no parent
     except psutil.Error:
         return None
     if not any(Path(part).name == "accelerate" or part.startswith("accelerate.commands") for part in command[:3]):
         return None
-    number = _flag_value(command, "num_processes")
-    if number is None and (config_file := _flag_value(command, "config_file")) is not None:
-        settings = yaml.safe_load(Path(config_file).read_text(encoding="utf-8"))
-        # a GPU configuration on several machines counts its processes over all of them, as WORLD_SIZE does
-        return settings.get("num_processes")
-    return None if number is None else int(number)
+    if (number := _flag_value(command, "num_processes")) is not None:
+        return int(number)
+    config_file = Path(_flag_value(command, "config_file") or default_config_file)
+    if config_file == Path(default_config_file) and ("--cpu" in command or not config_file.is_file()):
+        return None  # accelerate leaves its default file aside too
+    # a GPU configuration on several machines counts its processes over all of them, as WORLD_SIZE does
+    return yaml.safe_load(config_file.read_text(encoding="utf-8")).get("num_processes")
 
 
 def _flag_value(command: Sequence[str], name: str) -> str | None:

@@ -7,30 +7,30 @@ import logging
 import math
 import shlex
 import shutil
-import signal
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast_object_list, set_seed
+from accelerate.utils import broadcast_object_list, gather_object, set_seed
 from safetensors import SafetensorError
+from torch import nn
 from tqdm.auto import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from hfloop.averaging import Mean
 from hfloop.config import ConfigT, RecipeConfig, parse_config
 from hfloop.errors import UserError
-from hfloop.files import replace_folder, sync_folder, write_text
+from hfloop.files import empty_folder, remove_folder, replace_folder, sync_folder, write_text
 from hfloop.launch import check_process_count, processor_name, resolve_mixed_precision, resolve_trackers
 from hfloop.plain import speak_plainly
 from hfloop.release import Release, write_release
+from hfloop.stopping import StopRequest
 
 logger = logging.getLogger("hfloop")
 
@@ -58,7 +58,7 @@ class Run:
 
     Raises:
         UserError: fewer processes than were asked for, a tracker that is not installed, a folder that holds
-            another run.
+            another run; on resume, a run that has finished or has no checkpoint.
     """
 
     def __init__(self, config: RecipeConfig, recipe: str) -> None:
@@ -69,8 +69,6 @@ class Run:
         self.accelerator = Accelerator(
             cpu=not torch.accelerator.is_available(),
             mixed_precision=precision,
-            log_with=trackers or None,
-            project_dir=config.output_dir,
             step_scheduler_with_optimizer=False,
         )
         self.config = config
@@ -79,14 +77,18 @@ class Run:
         self.current_step = 0  # counted from 1; inside the loop it is one ahead of `completed_steps`
         self.training_seconds = 0.0
         self.precision_reason = reason
-        self._restored_from: str | None = None
         self._saved_at_step: int | None = None
+        self._models: list[nn.Module] = []
+        self._checkpointed: tuple[Any, ...] = ()
+        self._state: dict[str, Any] = {}
+        self._data, self._data_fingerprint = "", ""
         self.means: defaultdict[str, Mean] = defaultdict(Mean)
         self._counts: defaultdict[str, int] = defaultdict(int)
-        self._signal: int | None = None
+        self._stop_request = StopRequest()
         self._trackers = trackers
         self.output_dir = self._choose_output_dir()
         config.output_dir = str(self.output_dir)
+        self._checkpoint = self._find_checkpoint() if config.resume_from_checkpoint is not None else None
         set_seed(config.seed)
         self._interval = (0, 0.0)
         self.accelerator.register_for_checkpointing(self)
@@ -95,28 +97,30 @@ class Run:
 
     def _choose_output_dir(self) -> Path:
         """The folder that was named, or the first free of runs/<recipe>, runs/<recipe>-2, …; one for all processes."""
-        chosen: list[Any] = [None]
+        chosen: list[Any] = [None, None]
         if self.accelerator.is_main_process:
-            chosen[0] = self.config.output_dir or _first_free(Path("runs"), self.recipe)
-        broadcast_object_list(chosen)
-        folder = Path(chosen[0])
-        if self.config.resume_from_checkpoint is None and (folder / "config.yaml").exists():
+            folder = Path(self.config.output_dir or _first_free(Path("runs"), self.recipe))
+            chosen = [folder, (folder / "config.yaml").exists()]
+        folder, occupied = broadcast_object_list(chosen)
+        if occupied and self.config.resume_from_checkpoint is None:
             raise UserError(
                 f"--output_dir {folder} already holds a run; name another folder, or continue it with "
                 f"--output_dir {folder} --resume_from_checkpoint latest."
             )
         return folder
 
-    def announce(self, data: str) -> None:
+    def announce(self, data: str, fingerprint: str) -> None:
         """Say what is about to run on what; the run's folder is made here, so a dry run leaves nothing behind.
 
         Args:
             data: the recipe's summary of its data, one or several lines.
+            fingerprint: a digest of the data; checkpoints hold it, and a resumed run refuses another.
 
         Raises:
             DryRunEnds: with `--dry_run`, after everything is said.
         """
         accelerator = self.accelerator
+        self._data, self._data_fingerprint = data, fingerprint
         device = processor_name() if accelerator.device.type == "cpu" else torch.cuda.get_device_name()
         processes = f", {accelerator.num_processes} processes" if accelerator.num_processes > 1 else ""
         lines = [
@@ -138,13 +142,15 @@ class Run:
                 for key, value in self.config.to_dict().items()
             }
             accelerator.project_configuration.set_directories(str(self.output_dir))
+            accelerator.log_with = self._trackers  # accelerate's constructor wants the folder first
             accelerator.init_trackers(f"hfloop-{self.recipe}", config=flat)
 
     def _open_folder(self) -> None:
         try:
             self.output_dir.mkdir(parents=True, exist_ok=True)
             if self.config.resume_from_checkpoint is None:
-                write_text(self.output_dir / "config.yaml", self.config.to_yaml())
+                with (self.output_dir / "config.yaml").open("x", encoding="utf-8") as stream:
+                    stream.write(self.config.to_yaml())  # "x": of two runs that start at once one gets the folder
             log_file = logging.FileHandler(self.output_dir / "log.txt", encoding="utf-8")
         except OSError as error:
             raise UserError(
@@ -164,12 +170,13 @@ class Run:
             checkpoint: further objects with `state_dict`/`load_state_dict` that belong into each checkpoint.
 
         Raises:
-            UserError: on resume, when there is no checkpoint, or it was written by another number of processes.
+            UserError: on resume, when the checkpoint was written by another number of processes, or on other data.
         """
         prepared = self.accelerator.prepare(*objects)
-        self.accelerator.register_for_checkpointing(*checkpoint)
-        if self.config.resume_from_checkpoint is not None:
-            self._restore(self._find_checkpoint())
+        self._models = [each for each in objects if isinstance(each, nn.Module)]
+        self._checkpointed = checkpoint
+        if self._checkpoint is not None:
+            self._restore(self._checkpoint)
         return prepared
 
     def steps(self, total_steps: int, until: Callable[[], bool] = lambda: False) -> Iterator[int]:
@@ -184,11 +191,11 @@ class Run:
 
         Raises:
             RunStopped: after SIGINT or SIGTERM, once the step is finished and saved.
-            UserError: when a checkpoint cannot be written, or a logged mean is not a finite number.
+            UserError: when a checkpoint cannot be written, or a logged value or a weight is not a finite number.
         """
         show = self.accelerator.is_main_process and sys.stderr.isatty()
         bar = tqdm(total=total_steps, initial=self.completed_steps, unit="step", disable=not show, dynamic_ncols=True)
-        with bar, logging_redirect_tqdm([logger]), self._signals_noted():
+        with bar, logging_redirect_tqdm([logger]), self._stop_request.listening():
             self._interval = (self.completed_steps, time.perf_counter())
             while self.completed_steps < total_steps and not until():
                 started = time.perf_counter()
@@ -212,19 +219,27 @@ class Run:
         self._counts[name] += number
 
     def log(self, values: dict[str, Any]) -> None:
-        """Append a row to metrics.jsonl and hand it to the trackers."""
+        """Append a row to metrics.jsonl and hand it to the trackers.
+
+        Raises:
+            UserError: a number is not finite, or the disk refuses.
+        """
+        numbers = {key: value for key, value in values.items() if isinstance(value, int | float)}
+        for name, value in numbers.items():
+            if not math.isfinite(value):
+                raise self._diverged(f"{name} is {value}")
         if not self.accelerator.is_main_process:
             return
-        row = {"step": self.current_step, **values}
-        with (self.output_dir / "metrics.jsonl").open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(row) + "\n")
-        numbers = {key: value for key, value in values.items() if isinstance(value, int | float)}
+        path = self.output_dir / "metrics.jsonl"
+        with self._disk_may_refuse(path), path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps({"step": self.current_step, **values}) + "\n")
         self.accelerator.log(numbers, step=self.current_step)
 
     def logged(self) -> list[dict[str, Any]]:
-        """Every row of metrics.jsonl so far."""
+        """Every row of metrics.jsonl so far; a last line without its end was torn by a kill and does not count."""
         path = self.output_dir / "metrics.jsonl"
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+        return [json.loads(line) for line in lines if line.endswith("\n")]
 
     def _log_row(self) -> dict[str, float]:
         """Means and rates since the last row, over all processes."""
@@ -232,12 +247,6 @@ class Run:
         seconds = time.perf_counter() - started
         self._interval = (self.completed_steps, time.perf_counter())
         means = {name: mean.take(self.accelerator) for name, mean in self.means.items()}
-        for name, value in means.items():
-            if not math.isfinite(value):
-                raise UserError(
-                    f"{name} is {value} at step {self.completed_steps}; the last good checkpoint is kept: continue "
-                    "from it with a lower --learning_rate in a new run, or --mixed_precision no."
-                )
         rates = {"steps_per_second": (self.completed_steps - first_step) / seconds}
         for name, number in self._counts.items():
             total = self.accelerator.reduce(torch.tensor(float(number), device=self.accelerator.device), "sum")
@@ -246,80 +255,131 @@ class Run:
         self.log({**means, **rates})
         return {**means, **rates}
 
+    def _diverged(self, what: str) -> UserError:
+        precision = "" if self.accelerator.mixed_precision == "no" else ", or with --mixed_precision no"
+        return UserError(
+            f"{what} at step {self.current_step}: training has diverged; start a new run with a lower learning "
+            f"rate{precision}."
+        )
+
     # ------------------------------------------------------------------ checkpoints
 
     def save_checkpoint(self) -> None:
         """Write checkpoints/step-N under a temporary name, rename it, then drop the oldest beyond the limit.
 
         Raises:
-            UserError: when the disk refuses; earlier checkpoints are untouched.
+            UserError: when a weight is not a finite number, or the disk refuses; earlier checkpoints are untouched.
         """
+        if not all(parameter.isfinite().all() for model in self._models for parameter in model.parameters()):
+            raise self._diverged("a weight is not a finite number")
         folder = self.output_dir / "checkpoints" / f"step-{self.completed_steps}"
         partial = folder.with_name(f".{folder.name}.partial")
-        try:
-            if self.accelerator.is_main_process:
+        main = self.accelerator.is_main_process
+
+        def take_place() -> None:
+            sync_folder(partial)
+            replace_folder(partial, folder)
+            for old in _checkpoints(self.output_dir)[: -self.config.checkpoints_total_limit]:
+                remove_folder(old)
+
+        self._state = self._collect_state()
+        with self._disk_may_refuse(folder):
+            try:
+                self._all_or_none(lambda: empty_folder(partial) if main else None)
+                self._all_or_none(lambda: self.accelerator.save_state(str(partial)))  # each process writes its part
+                self._all_or_none(lambda: take_place() if main else None)
+            except OSError:
                 shutil.rmtree(partial, ignore_errors=True)
-                partial.mkdir(parents=True)
-            self.accelerator.wait_for_everyone()
-            self.accelerator.save_state(str(partial))  # each process writes its own part
-            self.accelerator.wait_for_everyone()
-            if self.accelerator.is_main_process:
-                sync_folder(partial)
-                replace_folder(partial, folder)
-                for old in _checkpoints(self.output_dir)[: -self.config.checkpoints_total_limit]:
-                    shutil.rmtree(old)
-        except (OSError, RuntimeError, SafetensorError) as error:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise UserError(
-                f"checkpoint {folder} could not be written ({error}); earlier checkpoints are kept: free some space, "
-                f"then continue with {self.resume_flags()}."
-            ) from None
-        self.accelerator.wait_for_everyone()
+                raise
         self._saved_at_step = self.completed_steps
 
-    def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint holds of the run itself."""
+    def _all_or_none(self, work: Callable[[], object]) -> None:
+        """Do `work` in every process and wait for all; where one fails all do, so that none waits for it forever.
+
+        Args:
+            work: asks nothing of other processes.
+
+        Raises:
+            OSError: what the first process that failed has to say.
+        """
+        failure = None
+        try:
+            work()
+        except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors name a full disk differently
+            failure = str(error)
+        failures = [each for each in gather_object([failure]) if each is not None]
+        if failures:
+            raise OSError(failures[0])
+
+    @contextmanager
+    def _disk_may_refuse(self, path: Path) -> Iterator[None]:
+        """Turn what the disk says while `path` is written into a sentence."""
+        try:
+            yield
+        except OSError as error:
+            start = "start again with another --output_dir"
+            mend = f"continue with {self.resume_flags()}" if _checkpoints(self.output_dir) else start
+            raise UserError(
+                f"{path} could not be written ({error.strerror or error}); free some space, then {mend}."
+            ) from None
+
+    def _collect_state(self) -> dict[str, Any]:
+        """What a checkpoint holds besides accelerate's own, gathered from all processes before the disk can refuse."""
         return {
             "completed_steps": self.completed_steps,
             "training_seconds": self.training_seconds,
             "num_processes": self.accelerator.num_processes,
+            "data_fingerprint": self._data_fingerprint,
             "means": {name: mean.state_dict() for name, mean in self.means.items()},
+            "objects": [each.state_dict() for each in self._checkpointed],
         }
+
+    def state_dict(self) -> dict[str, Any]:
+        """For accelerate, which asks when it saves."""
+        return self._state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where the checkpoint was written."""
         if state["num_processes"] != self.accelerator.num_processes:
             raise UserError(
-                f"the checkpoint was written by {state['num_processes']} processes, and "
-                f"{self.accelerator.num_processes} are running; launch {state['num_processes']}."
+                f"{self.output_dir} was trained by {state['num_processes']} process(es), not by "
+                f"{self.accelerator.num_processes}; launch {state['num_processes']}, or start a new run."
             )
-        self.completed_steps = state["completed_steps"]
+        if state["data_fingerprint"] != self._data_fingerprint:
+            raise UserError(
+                f"{self.output_dir} was trained on other data than there is now ({self._data.splitlines()[0]}); "
+                "put the old data back, or start a new run."
+            )
+        self.completed_steps = self.current_step = state["completed_steps"]
         self.training_seconds = state["training_seconds"]
         for name, mean in state["means"].items():
             self.means[name].load_state_dict(mean)
+        for each, its_state in zip(self._checkpointed, state["objects"], strict=True):
+            each.load_state_dict(its_state)
 
     def _find_checkpoint(self) -> Path:
-        named = Path(str(self.config.resume_from_checkpoint))
-        if named.parent.name == "checkpoints":
-            if not named.is_dir():
-                raise UserError(f"--resume_from_checkpoint {named}: no such checkpoint.")
-            return named
-        found = _checkpoints(self.output_dir)
-        if found:
-            return found[-1]
         if (self.output_dir / "release").is_dir():
             raise UserError(f"{self.output_dir} has finished: its release is {self.output_dir / 'release'}.")
-        raise UserError(f"{self.output_dir} holds no checkpoint yet; start again with another --output_dir.")
+        named, found = Path(str(self.config.resume_from_checkpoint)), _checkpoints(self.output_dir)
+        if named.parent.name == "checkpoints":
+            if named not in found:
+                raise UserError(f"--resume_from_checkpoint {named}: no such checkpoint.")
+            return named
+        if not found:
+            raise UserError(f"{self.output_dir} holds no checkpoint yet; start again with another --output_dir.")
+        return found[-1]
 
     def _restore(self, checkpoint: Path) -> None:
         self.accelerator.load_state(str(checkpoint))
         self._saved_at_step = self.completed_steps
         if self.accelerator.is_main_process:
             rows = [row for row in self.logged() if row["step"] <= self.completed_steps]
-            write_text(self.output_dir / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+            metrics = self.output_dir / "metrics.jsonl"
+            with self._disk_may_refuse(metrics):
+                write_text(metrics, "".join(json.dumps(row) + "\n" for row in rows))
             for later in _checkpoints(self.output_dir):
                 if _step_of(later) > self.completed_steps:
-                    shutil.rmtree(later)
+                    remove_folder(later)
         self.accelerator.wait_for_everyone()
         logger.info("resumed from %s", checkpoint)
 
@@ -329,40 +389,17 @@ class Run:
 
     # ------------------------------------------------------------------ stopping
 
-    @contextmanager
-    def _signals_noted(self) -> Iterator[None]:
-        """Inside the block SIGINT and SIGTERM are noted once; a second one acts at once."""
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-        def note(number: int, frame: FrameType | None) -> None:
-            self._signal = number
-            for each, handler in before.items():
-                signal.signal(each, handler)
-            logger.info("stopping after this step; the same signal again stops at once without saving")
-
-        for number in before:
-            signal.signal(number, note)
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
     def _asked_to_stop(self) -> bool:
         """Whether any process was signalled; several processes agree once per logging interval."""
-        if self.accelerator.num_processes == 1:
-            return self._signal is not None
-        if self.completed_steps % self.config.logging_steps:
+        if self.accelerator.num_processes > 1 and self.completed_steps % self.config.logging_steps:
             return False
-        heard = torch.tensor([self._signal or 0], device=self.accelerator.device)
-        self._signal = int(self.accelerator.gather(heard).max()) or None
-        return self._signal is not None
+        return self._stop_request.heard_by_any(self.accelerator)
 
     def _stop(self) -> None:
-        assert self._signal is not None
+        assert self._stop_request.signal is not None
         self.save_checkpoint()
         message = f"stopped after step {self.completed_steps} and saved; continue with {self.resume_flags()}"
-        raise RunStopped(self._signal, message)
+        raise RunStopped(self._stop_request.signal, message)
 
     # ------------------------------------------------------------------ the end
 
@@ -377,13 +414,8 @@ class Run:
         """
         folder = self.output_dir / "release"
         if self.accelerator.is_main_process:
-            try:
+            with self._disk_may_refuse(folder):
                 write_release(folder, release, self.provenance())
-            except OSError as error:
-                raise UserError(
-                    f"{folder} could not be written ({error.strerror}); the checkpoints are kept: free some space, "
-                    f"then continue with {self.resume_flags()}."
-                ) from None
             shutil.rmtree(self.output_dir / "checkpoints", ignore_errors=True)
             logger.info("release: %s", folder)
         self.accelerator.wait_for_everyone()

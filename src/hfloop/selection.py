@@ -30,7 +30,7 @@ class BestWeights:
 
     def offer(self, score: float, epoch: int, weights: Mapping[str, Tensor]) -> bool:
         """Keep a copy of `weights` if `score` beats the best; says whether it did."""
-        if score <= self.score:
+        if not score > self.score:  # nor if it is not a number
             self.epochs_without_gain += 1
             return False
         self.score, self.epoch, self.epochs_without_gain = score, epoch, 0

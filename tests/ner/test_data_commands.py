@@ -63,7 +63,7 @@ def test_check_quotes_no_text(annotated):
 def test_check_of_a_clean_file_has_no_warnings(tmp_path):
     write_documents([Document(f"w{n} x", (Span(0, 2, "X"),)) for n in range(10)], tmp_path / "x", "spacy")
     text = check(tmp_path / "x")
-    assert "Nothing to repair.\n\nNo near-duplicate documents.\n" in text
+    assert "Nothing to repair.\n\nNo near-duplicate documents." in text
     assert "Warnings" not in text
 
 

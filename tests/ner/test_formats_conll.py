@@ -111,7 +111,11 @@ def test_labels_with_blanks_stand_in_tab_separated_columns(tmp_path):
 def test_crlf_and_byte_order_mark_are_accepted(tmp_path):
     path = tmp_path / "x"
     path.write_bytes("\ufeffAda B-PER\r\n\r\nBob B-PER\r\n".encode())
-    assert [document.text for document in read_documents(path)[0]] == ["Ada", "Bob"]
+    found, _ = read_documents(path)
+    assert [(document.text, document.spans) for document in found] == [
+        ("Ada", (Span(0, 3, "PER"),)),
+        ("Bob", (Span(0, 3, "PER"),)),
+    ]
 
 
 def test_broken_sequences_are_counted_with_their_line(tmp_path):

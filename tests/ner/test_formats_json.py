@@ -234,7 +234,7 @@ def test_a_format_that_cannot_be_told(tmp_path, content):
     path = tmp_path / "x"
     path.write_text(content)
     known = "dataturks|doccano|label-studio|conll|spacy"
-    assert error_of(path) == f": cannot tell its format; say which it is with --format {known}."
+    assert error_of(path).startswith(f": cannot tell its format; say which it is with --format {known} (for a recipe,")
 
 
 def test_an_unknown_format_name(tmp_path):

@@ -121,7 +121,8 @@ def test_no_resume_resembles_one_of_another_split():
 def test_names_in_test_are_unseen_in_training(label: str):
     training = "\n".join(folded(resume["text"]) for resume in SPLITS["train"])
     texts = span_texts(SPLITS["test"], label)
-    assert sum(folded(text) not in training for text in texts) >= 0.95 * len(texts)
+    seen = [text for text in texts if re.search(rf"(?<!\w){re.escape(folded(text))}(?!\w)", training)]
+    assert len(seen) <= 0.05 * len(texts), seen
 
 
 def test_only_example_domains_and_fictitious_telephone_numbers_occur():
@@ -129,7 +130,7 @@ def test_only_example_domains_and_fictitious_telephone_numbers_occur():
         hosts = re.findall(r"@([\w.-]+\w)|\b((?:[\w-]+\.)+(?:com|org|net)\b)", resume["text"])
         assert all(re.search(r"(^|\.)example\.(com|org|net)$", left or right) for left, right in hosts), resume["id"]
         for number in re.findall(r"\+?\d[\d ]{8,}\d|\b\d{3}-\d{4}\b", resume["text"]):
-            assert re.search(r"555[ -]01\d\d$|^020 7946 0\d{3}$|^(0|\+44 )1632 960 ?\d{3}$", number), number
+            assert re.search(r"555[ -]01\d\d$|^020 7946 0\d{3}$|^(0|\+44 )?1632 960( ?\d{3})?$", number), number
 
 
 def test_every_mention_of_name_address_college_and_employer_is_annotated():
@@ -148,7 +149,7 @@ def test_a_text_alone_does_not_tell_the_label():
     for label in LABELS:
         for text in span_texts(RESUMES, label):
             labels[text].add(label)
-    assert sum(len(names) >= 2 for names in labels.values()) >= 10
+    assert sum(len(names) >= 2 for names in labels.values()) >= 20
     unlabelled: Counter[str] = Counter()
     for resume in RESUMES:
         covered = {place for start, end, _ in resume["label"] for place in range(start, end)}
@@ -177,7 +178,7 @@ def test_looking_up_training_spans_finds_less_than_half():
 def test_hard_cases_are_there():
     texts = [resume["text"] for resume in RESUMES]
     spans = [text for label in LABELS for text in span_texts(RESUMES, label)]
-    assert sum("\n" in span for span in spans) >= 50  # wrapped lines
+    assert sum("\n" in span for span in spans) >= 30  # wrapped lines
     assert sum(not span.isascii() for span in spans) >= 50
     assert sum("&" in span for span in spans) >= 10
     assert any("<" in text for text in texts)

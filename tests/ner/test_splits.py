@@ -39,7 +39,7 @@ def test_similarity_is_the_jaccard_index_of_five_word_shingles():
     whole, part = Document(" ".join(words)), Document(" ".join(words[:10]))  # 6 of 19 in common: 0.316
     shorter = Document(" ".join(words[:9]))  # 5 of 19: 0.263
     assert near_duplicate_groups([whole, part]) == [[0, 1]]
-    assert near_duplicate_groups([whole, shorter]) == [[0], [1]]
+    assert near_duplicate_groups([whole, shorter]) == near_duplicate_groups([shorter, whole]) == [[0], [1]]
 
 
 def test_groups_are_connected_components():
@@ -93,6 +93,13 @@ def test_large_groups_leave_no_part_empty():
     documents = [*with_copies([large], 4), *with_copies([middle], 3), small]
     split = split_documents(documents, seed=0)
     assert sorted(len(part) for part in (split.train, split.validation, split.test)) == [1, 4, 5]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_small_groups_even_out_the_sizes_that_large_ones_leave(seed):
+    documents = [*sentences(12, 30), *with_copies(sentences(3, 30, seed=1), 5)]
+    split = split_documents(documents, seed)
+    assert [len(part) for part in (split.train, split.validation, split.test)] == [21, 3, 6]
 
 
 def test_a_share_of_nothing_gives_an_empty_part():

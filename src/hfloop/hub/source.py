@@ -16,18 +16,28 @@ def model_folder(name_or_path: str) -> Path:
         name_or_path: a folder, or a Hub id such as `answerdotai/ModernBERT-base`.
 
     Raises:
-        UserError: there is no such folder, no such repository, no right to read it, or no network.
+        UserError: there is no such folder, no such repository, no right to read it, no network, or no weights in
+            safetensors.
     """
     path = Path(name_or_path)
-    if path.exists():
-        if not (path / "config.json").is_file():
-            raise UserError(f"{name_or_path} is not a model folder: it holds no config.json.")
-        return path
+    folder = path if path.exists() else _downloaded(name_or_path)
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{name_or_path} holds no transformers model: it has no config.json.")
+    if not any(folder.glob("*.safetensors")):
+        raise UserError(
+            f"{name_or_path} has no weights in safetensors, and pickled ones, which can run code, are never loaded; "
+            "name a model that has model.safetensors."
+        )
+    return folder
 
+
+def _downloaded(name_or_path: str) -> Path:
+    """The Hub repository's folder in the cache, brought up to date."""
+    import httpx2
     from huggingface_hub import errors, snapshot_download
 
     try:
-        folder = Path(snapshot_download(name_or_path, allow_patterns=_WANTED))
+        return Path(snapshot_download(name_or_path, allow_patterns=_WANTED))
     except errors.HFValidationError:
         raise UserError(f"{name_or_path} is neither a folder here nor a Hub id (`user/name`).") from None
     except errors.GatedRepoError:
@@ -43,8 +53,6 @@ def model_folder(name_or_path: str) -> Path:
             f"{name_or_path} is no folder here, and the Hub cannot be reached (or HF_HUB_OFFLINE is set) and holds no "
             "copy in the cache; connect to the network, or name a model folder."
         ) from None
-    except (errors.HfHubHTTPError, OSError) as error:
-        raise UserError(f"{name_or_path} could not be downloaded from the Hub: {error}.") from None
-    if not (folder / "config.json").is_file():
-        raise UserError(f"{name_or_path} holds no transformers model: it has no config.json.")
-    return folder
+    except (OSError, httpx2.HTTPError) as error:  # refused by the Hub, by the disk, or cut off on the way
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        raise UserError(f"{name_or_path} could not be downloaded from the Hub: {reason}.") from None

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from hfloop.errors import UserError
 from hfloop.ner.encoding import IGNORED
 from hfloop.ner.windows import training_windows
 
@@ -69,57 +66,46 @@ class TrainingBatches:
     """Windows over documents, cut at fresh random places each epoch, shuffled, and grouped by similar length.
 
     A batch is what one optimizer step sees over all processes and accumulation steps. Since batch and order depend on
-    (seed, step) alone, neither a resume nor the number of processes changes what is learned.
+    (seed, step) alone, neither a resume nor the number of processes changes what is learned. Every epoch has as many
+    steps as the first one's tokens fill; a batch may be a window larger or smaller than `batch_size`.
 
     Args:
-        documents: the training set.
+        documents_of: the training documents of an epoch, counted from 0; a pure function.
         window: tokens of a window, without special tokens.
         batch_size: windows per optimizer step, over all processes.
-        num_train_epochs: passes over the documents.
         seed: of cuts and order.
-        num_processes: each must get at least one window of every batch.
-
-    Raises:
-        UserError: there are fewer windows than processes.
+        num_processes: each gets at least one window of every batch.
     """
 
     def __init__(
         self,
-        documents: Sequence[TrainingDocument],
+        documents_of: Callable[[int], Sequence[TrainingDocument]],
         *,
         window: int,
         batch_size: int,
-        num_train_epochs: int,
         seed: int,
         num_processes: int = 1,
     ) -> None:
-        self.documents = documents
         self.window = window
-        self.batch_size = batch_size
-        self.num_train_epochs = num_train_epochs
         self.seed = seed
         self.num_processes = num_processes
-        self._epoch_batches = lru_cache(maxsize=1)(self._make_epoch)
-        self._epoch_ends = list(accumulate(len(self._make_epoch(epoch)) for epoch in range(num_train_epochs)))
-
-    @property
-    def total_steps(self) -> int:
-        """Optimizer steps of all epochs."""
-        return self._epoch_ends[-1]
+        self._documents_of = lru_cache(maxsize=1)(documents_of)
+        self._batches_of = lru_cache(maxsize=1)(self._make_batches)
+        windows = sum(-(-len(document.token_ids) // window) for document in self._documents_of(0))
+        self.steps_per_epoch = max(1, -(-windows // batch_size))
 
     def epoch_of(self, step: int) -> int:
         """The epoch, counted from 0, that a step belongs to."""
-        return bisect_right(self._epoch_ends, step)
+        return step // self.steps_per_epoch
 
     def ends_epoch(self, step: int) -> bool:
         """Whether a step is the last of its epoch."""
-        return step + 1 in self._epoch_ends
+        return (step + 1) % self.steps_per_epoch == 0
 
     def __getitem__(self, step: int) -> list[Window]:
         """The windows of one optimizer step, longest first."""
-        epoch = self.epoch_of(step)
-        first = self._epoch_ends[epoch - 1] if epoch else 0
-        return self._epoch_batches(epoch)[step - first]
+        epoch, step_of_epoch = divmod(step, self.steps_per_epoch)
+        return self._batches_of(epoch)[step_of_epoch]
 
     def microbatches(self, step: int, accumulation_steps: int, process_index: int = 0) -> list[list[Window]]:
         """This process's share of a step: up to `accumulation_steps` lists of windows, none of them empty."""
@@ -130,48 +116,46 @@ class TrainingBatches:
 
     def labelled_tokens(self, step: int) -> int:
         """Tokens of a step that carry a label, over all processes: what the step's loss is divided by."""
+        documents = self._documents_of(self.epoch_of(step))
         return sum(
-            int(np.count_nonzero(self.documents[document].labels[start:end] != IGNORED))
+            int(np.count_nonzero(documents[document].labels[start:end] != IGNORED))
             for document, start, end in self[step]
         )
 
     def tensors(
-        self, windows: Sequence[Window], collator: Collator, device: torch.device
+        self, step: int, windows: Sequence[Window], collator: Collator, device: torch.device
     ) -> tuple[dict[str, Tensor], Tensor]:
-        """The model's inputs for some windows, and their labels, all of shape `(windows, tokens)`, on `device`."""
-        inputs = collator.inputs([self.documents[document].token_ids[start:end] for document, start, end in windows])
-        labels = collator.labels([self.documents[document].labels[start:end] for document, start, end in windows])
+        """The model's inputs for some windows of a step, and their labels, of shape `(windows, tokens)`."""
+        documents = self._documents_of(self.epoch_of(step))
+        inputs = collator.inputs([documents[document].token_ids[start:end] for document, start, end in windows])
+        labels = collator.labels([documents[document].labels[start:end] for document, start, end in windows])
         return {name: tensor.to(device) for name, tensor in inputs.items()}, labels.to(device)
 
-    def _make_epoch(self, epoch: int) -> list[list[Window]]:
+    def _make_batches(self, epoch: int) -> list[list[Window]]:
         generator = np.random.default_rng([self.seed, epoch])
         windows: list[Window] = []
-        for index, document in enumerate(self.documents):
+        for index, document in enumerate(self._documents_of(epoch)):
             offset = int(generator.integers(1, self.window + 1))
             pieces = training_windows(len(document.token_ids), self.window, offset)
             windows += [(index, start, end) for start, end in pieces]
-        if len(windows) < self.num_processes:
-            raise UserError(
-                f"the training set makes {len(windows)} windows of {self.window} tokens, too few for "
-                f"{self.num_processes} processes; launch fewer."
-            )
         windows = [windows[place] for place in generator.permutation(len(windows))]
-        pool = self.batch_size * _POOL_BATCHES
+        # where windows are few, some come twice rather than that a step, or a process, has none
+        windows = [windows[place % len(windows)] for place in range(max(len(windows), self._fewest_windows))]
+        pool = _POOL_BATCHES * -(-len(windows) // self.steps_per_epoch)
         windows = [
             window
             for start in range(0, len(windows), pool)
             for window in sorted(windows[start : start + pool], key=_length, reverse=True)
         ]
-        batches = [list(part) for part in _split_evenly(windows, self.batch_size, self.num_processes)]
+        batches = [
+            [windows[place] for place in part]
+            for part in np.array_split(np.arange(len(windows)), self.steps_per_epoch)
+        ]
         return [batches[place] for place in generator.permutation(len(batches))]
 
-
-def _split_evenly(windows: list[Window], batch_size: int, at_least: int) -> list[list[Window]]:
-    """Consecutive batches of nearly equal size, `batch_size` at most unless one would fall below `at_least`."""
-    count = -(-len(windows) // batch_size)
-    if len(windows) // count < at_least:
-        count = max(1, len(windows) // batch_size)
-    return [[windows[index] for index in part] for part in np.array_split(np.arange(len(windows)), count)]
+    @property
+    def _fewest_windows(self) -> int:
+        return self.steps_per_epoch * self.num_processes
 
 
 def _length(window: Window) -> int:

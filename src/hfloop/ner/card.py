@@ -8,7 +8,6 @@ from typing import Any
 from huggingface_hub import EvalResult, EvalResultEntry, ModelCardData
 
 from hfloop.hub.card import markdown_table, render_card
-from hfloop.ner.backbone import BUNDLED, BUNDLED_HUB_ID
 
 
 def ner_card(provenance: dict[str, Any]) -> str:
@@ -45,13 +44,13 @@ def _metadata(provenance: dict[str, Any]) -> ModelCardData:
         )
         for name, value in figures.items()
     ]
-    base_model = provenance["base_model"]["name"]
+    base_model = provenance["base_model"]["hub_id"]
     return ModelCardData(
         library_name="transformers",
         pipeline_tag="token-classification",
-        base_model=BUNDLED_HUB_ID if base_model == BUNDLED else base_model,
-        base_model_relation="finetune",
-        datasets=[provenance["config"]["dataset_name"]] if provenance["config"]["dataset_name"] else None,
+        base_model=base_model,
+        base_model_relation="finetune" if base_model else None,
+        datasets=[data["hub_id"]] if data["hub_id"] else None,
         metrics=list(figures),
         tags=["hfloop", "token-classification", "named-entity-recognition"],
         widget=[{"text": provenance["example"]["text"]}],
@@ -145,18 +144,15 @@ def _settings(config: dict[str, Any], non_default: list[str]) -> list[list[objec
 
 
 def _base_model_cell(base_model: dict[str, Any]) -> str:
-    name = BUNDLED_HUB_ID if base_model["name"] == BUNDLED else base_model["name"]
-    return f"{name}, {base_model['parameters']:,} parameters"
+    return f"{base_model['name']}, {base_model['parameters']:,} parameters"
 
 
 def _title(provenance: dict[str, Any]) -> str:
-    base = provenance["base_model"]["name"]
-    short = (BUNDLED_HUB_ID if base == BUNDLED else base).rstrip("/").split("/")[-1]
+    short = provenance["base_model"]["name"].split("/")[-1]
     return f"{short} for named-entity recognition on {provenance['data']['name']}"
 
 
 def _dataset_id(provenance: dict[str, Any]) -> str:
     """The Hub id of the data, or a name under `local/` that no Hub user can own a data set by."""
-    if provenance["config"]["dataset_name"]:
-        return provenance["config"]["dataset_name"]
-    return "local/" + re.sub(r"[^a-z0-9]+", "-", provenance["data"]["name"].lower()).strip("-")
+    data = provenance["data"]
+    return data["hub_id"] or "local/" + (re.sub(r"[^a-z0-9]+", "-", data["name"].lower()).strip("-") or "data")

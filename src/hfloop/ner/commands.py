@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,7 @@ def extract(model: str, paths: Sequence[Path], *, as_json: bool) -> str:
         UserError: the model or one of the files cannot be read; nothing is printed then.
     """
     speak_plainly()
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # what it cannot read it raises; the rest it has mended
     texts = [read_text_file(path) for path in paths]
     extractor = Extractor.from_pretrained(model)
     found = [Found(str(path), text, spans) for path, text, spans in zip(paths, texts, extractor(texts), strict=True)]

@@ -28,10 +28,11 @@ class Corpus:
     """Documents to learn from, to choose the epoch by, and to measure on.
 
     Attributes:
-        name: what the data is called on a card: a file's name, a Hub id, or "sample resumes".
+        name: what the data is called on a card: a file's or folder's name, a Hub id, or "sample resumes".
         sources: for each split what it was read from, or that it was cut from the training data.
         repairs: what was mended, all splits together.
         test: empty when there were a validation set and no test set; figures are then the validation set's.
+        hub_id: of the data set, if it is one of the Hub's.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Corpus:
     sources: dict[str, str]
     repairs: RepairReport
     warnings: list[str] = field(default_factory=list)
+    hub_id: str | None = None
 
     @property
     def entity_labels(self) -> list[str]:
@@ -77,6 +79,7 @@ class Corpus:
         """Counts, fingerprints and repairs for `hfloop.json`; no text of the documents."""
         return {
             "name": self.name,
+            "hub_id": self.hub_id,
             "splits": {
                 name: {
                     "source": self.sources[name],
@@ -125,7 +128,10 @@ def load_corpus(
         named = [split for split, path in files.items() if path is not None]
         if named:
             raise UserError(f"--dataset_name and --{named[0]}_file name two data sets; give one of them.")
-        return _assemble(dataset_name, _read_dataset(dataset_name, dataset_config_name), seed)
+        readings = _read_dataset(dataset_name, dataset_config_name)
+        if Path(dataset_name).exists():
+            return _assemble(Path(dataset_name).resolve().name, readings, seed)
+        return _assemble(dataset_name, readings, seed, hub_id=dataset_name)
     if train_file is None:
         named = [split for split, path in files.items() if path is not None]
         if named:
@@ -147,7 +153,13 @@ def _read_dataset(dataset_name: str, config_name: str | None) -> dict[str, Readi
     return {split: read_hub(dataset_name, config_name, split) for split in wanted}
 
 
-def _assemble(name: str, readings: dict[str, Reading], seed: int, sources: dict[str, str] | None = None) -> Corpus:
+def _assemble(
+    name: str,
+    readings: dict[str, Reading],
+    seed: int,
+    sources: dict[str, str] | None = None,
+    hub_id: str | None = None,
+) -> Corpus:
     documents: dict[str, list[Document]] = {}
     repairs = RepairReport()
     for split, reading in readings.items():
@@ -160,6 +172,7 @@ def _assemble(name: str, readings: dict[str, Reading], seed: int, sources: dict[
         parts = split_documents(documents["train"], seed, *shares)
         told["validation"] = "cut from the training data, near-duplicates together"
         documents["train"], documents["validation"] = parts.train, parts.validation
+        require_spans(documents["train"], f"the training part of {name}")
         if "test" not in documents:
             documents["test"] = parts.test
             told["test"] = told["validation"]
@@ -171,6 +184,7 @@ def _assemble(name: str, readings: dict[str, Reading], seed: int, sources: dict[
         sources=told,
         repairs=repairs,
         warnings=_warnings(documents),
+        hub_id=hub_id,
     )
 
 
@@ -182,6 +196,8 @@ def _warnings(documents: dict[str, list[Document]]) -> list[str]:
         held_out: Sequence[Document] = documents.get(split, [])
         if not held_out:
             continue
+        if not entity_labels(held_out):
+            warnings.append(f"no document of the {split} set has an entity, so every figure on it is 0")
         if copies := leaked(documents["train"], held_out):
             warnings.append(f"{copies} of {len(held_out)} {split} documents are near-duplicates of training documents")
         if unknown := sorted(set(entity_labels(held_out)) - known):

@@ -5,18 +5,24 @@ IOB2: `B-x` opens an entity `x`, `I-x` continues it, `O` is outside. `I-x` may o
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import regex
 
 from hfloop.ner.documents import Span
 
 OUTSIDE = "O"
-WORD = re.compile(r"\w+|[^\w\s]")  # a run of letters, digits and underscores, or one other character that is not blank
+_WITHOUT_BLANKS = r"\p{Han}\p{Hiragana}\p{Katakana}ー\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"  # scripts written so
+WORD = regex.compile(
+    rf"[{_WITHOUT_BLANKS}]\p{{M}}*"
+    rf"|[[\p{{L}}\p{{M}}\p{{N}}_\u200c\u200d]--[{_WITHOUT_BLANKS}]]+"  # joiners are spelling in Persian and Hindi
+    r"|[^\s\x1c-\x1f]\p{M}*",
+    regex.V1,
+)
 SMALLEST_PROBABILITY = 1e-30  # its logarithm is finite, so a model that is certain never forbids every valid path
 
 
@@ -28,7 +34,11 @@ class ScoredSpan(Span):
 
 
 def split_words(text: str) -> list[tuple[int, int]]:
-    """The half-open character ranges of the words of `text`, each punctuation mark being a word of its own."""
+    """The half-open character ranges of the words of `text`, which hold every character that is not blank.
+
+    A word is a run of letters, digits and underscores, or any one other character; marks stay with what they stand
+    on. In scripts that put no blanks between words each character is a word, since an entity may end after any.
+    """
     return [match.span() for match in WORD.finditer(text)]
 
 

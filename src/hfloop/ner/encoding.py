@@ -5,18 +5,23 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import regex
 
-from hfloop.ner.decoding import split_words, tags_from_spans
+from hfloop.ner.decoding import OUTSIDE, split_words, tags_from_spans
 from hfloop.ner.documents import Span
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 IGNORED = -100  # the label that cross-entropy skips
+LINE_BREAK = r"\R"  # any of Unicode's
+BLANK_LINES = r"\R\s*\R"  # a run of line breaks
+LINE_BREAKS = rf"{BLANK_LINES}|{LINE_BREAK}"
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,9 @@ def encode(text: str, tokenizer: PreTrainedTokenizerBase) -> EncodedText:
     character ranges are those of `text` as given. Words that one token covers together count as one.
     """
     composed, origin = compose(text)
-    encoding = tokenizer(composed, add_special_tokens=False, return_offsets_mapping=True, truncation=False)
+    encoding = tokenizer(
+        composed, add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False
+    )
     offsets: Sequence[tuple[int, int]] = encoding["offset_mapping"]
     words, first_pieces = _words_of_tokens(composed, offsets)
     return EncodedText(
@@ -52,9 +59,17 @@ def encode(text: str, tokenizer: PreTrainedTokenizerBase) -> EncodedText:
 
 
 def token_labels(encoded: EncodedText, spans: Sequence[Span], label2id: dict[str, int]) -> npt.NDArray[np.int64]:
-    """The training label of each token, shape `(tokens,)`: its word's tag at a first piece, else :data:`IGNORED`."""
+    """The training label of each token, shape `(tokens,)`.
+
+    A word's first piece has the word's tag; its further pieces continue it (`I-` inside an entity), so that stock
+    pipelines, which read every piece, agree with the model. Tokens before the first word are :data:`IGNORED`.
+    """
+    tags = tags_from_spans(spans, encoded.words)
     labels = np.full(len(encoded.token_ids), IGNORED, dtype=np.int64)
-    labels[encoded.first_pieces] = [label2id[tag] for tag in tags_from_spans(spans, encoded.words)]
+    borders = [*encoded.first_pieces, len(labels)]
+    for tag, (first, end) in zip(tags, pairwise(borders), strict=True):
+        labels[first:end] = label2id[f"I-{tag[2:]}" if tag != OUTSIDE else tag]
+        labels[first] = label2id[tag]
     return labels
 
 
@@ -80,7 +95,9 @@ def compose(text: str) -> tuple[str, Sequence[int]]:
 
 
 def _joins(segment: str, character: str) -> bool:
-    """Whether `character` belongs to `segment`: it is a mark on it, or composes with it."""
+    """Whether `character` belongs to `segment`: it is a mark on it, or composes with it; with a blank nothing does."""
+    if segment.isspace():
+        return False
     if unicodedata.combining(character):
         return True
     apart = unicodedata.normalize("NFC", segment) + unicodedata.normalize("NFC", character)
@@ -89,26 +106,25 @@ def _joins(segment: str, character: str) -> bool:
 
 def _words_of_tokens(text: str, offsets: Sequence[tuple[int, int]]) -> tuple[list[tuple[int, int]], list[int]]:
     """The words that tokens begin, and each one's first token."""
-    ranges = split_words(text)
-    word_at = np.full(len(text), -1, dtype=np.int64)
+    ranges = sorted([*split_words(text), *(match.span() for match in regex.finditer(LINE_BREAKS, text))])
+    inked = np.array([not text[start].isspace() for start, _ in ranges], dtype=bool)
+    range_at = np.full(len(text), -1, dtype=np.int64)
     for index, (start, end) in enumerate(ranges):
-        word_at[start:end] = index
+        range_at[start:end] = index
     words: list[tuple[int, int]] = []
     first_pieces: list[int] = []
     last_seen = -1
     for token, (start, end) in enumerate(offsets):
-        piece = text[start:end]
-        inked = np.flatnonzero(word_at[start:end] >= 0)
-        if len(inked) == 0:
-            if "\n" in piece:
-                words.append((start, end))
-                first_pieces.append(token)
+        covered = range_at[start:end]
+        covered = covered[covered >= 0]
+        if inked[covered].any():
+            covered = covered[inked[covered]]  # a line break on a word's edge is no part of the word
+        if len(covered) == 0 or covered[-1] <= last_seen:
             continue
-        first, last = word_at[start + inked[0]], word_at[start + inked[-1]]
-        if first > last_seen:
-            words.append((ranges[first][0], ranges[last][1]))
+        if covered[0] > last_seen:
+            words.append((ranges[covered[0]][0], ranges[covered[-1]][1]))
             first_pieces.append(token)
-        elif last > last_seen:
-            words[-1] = (words[-1][0], ranges[last][1])
-        last_seen = max(last_seen, last)
+        else:
+            words[-1] = (words[-1][0], ranges[covered[-1]][1])
+        last_seen = covered[-1]
     return words, first_pieces

@@ -13,9 +13,10 @@ import torch
 
 from hfloop.errors import UserError
 from hfloop.hub.source import model_folder
-from hfloop.ner.backbone import load_tokenizer
+from hfloop.ner.backbone import load_classifier, load_tokenizer, places_of
 from hfloop.ner.batches import Collator
-from hfloop.ner.decoding import ScoredSpan, character_spans, decode
+from hfloop.ner.consistency import WordIndex, consistent_spans, habits_from_config
+from hfloop.ner.decoding import ScoredSpan, bio_labels, character_spans, decode, spans_from_tags
 from hfloop.ner.encoding import EncodedText, encode
 from hfloop.ner.windows import inference_windows, merge_windows
 
@@ -71,26 +72,23 @@ class Extractor:
         Raises:
             UserError: there is no such model, a weight is missing or left over, or its labels are not IOB2 tags.
         """
-        from transformers import AutoModelForTokenClassification
-
         folder = model_folder(str(name_or_path))
-        try:
-            model, loading = AutoModelForTokenClassification.from_pretrained(folder, output_loading_info=True)
-        except (OSError, ValueError) as error:  # how transformers says: no weights, or an unknown architecture
-            reason = str(error).strip().splitlines()[0]
-            raise UserError(f"{name_or_path} cannot be loaded as a token classifier: {reason}") from None
-        amiss = [*loading["missing_keys"], *loading["mismatched_keys"]]
+        model, lacking, left_over = load_classifier(folder, str(name_or_path))
+        amiss = [*lacking, *(key for key in left_over if "pooler" not in key)]  # which no token classifier uses
         if amiss:
             raise UserError(
-                f"{name_or_path} is not a trained token classifier: {amiss[0]} is missing or of another shape; "
-                "name a release folder."
+                f"{name_or_path} is not a trained token classifier: {amiss[0]} is missing, left over, or of another "
+                "shape; name a release folder."
             )
-        labels = tags_of(model)
-        if "O" not in labels or not all(label == "O" or label[:2] in ("B-", "I-") for label in labels):
-            raise UserError(f"{name_or_path} has labels that are not IOB2 tags ({labels[0]}, …); name an NER release.")
+        tags = tags_of(model)
+        if set(tags) != set(bio_labels([tag[2:] for tag in tags if tag.startswith("B-")])):
+            raise UserError(
+                f"{name_or_path} has labels that are not IOB2 tags ({', '.join(tags[:3])}, …); name an NER release."
+            )
         if device is None:
             device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
-        return cls(model.to(device).eval(), load_tokenizer(folder))
+        model.to(device)  # type: ignore[arg-type]  # transformers' wrapper hides `self`
+        return cls(model.eval(), load_tokenizer(folder))
 
     @overload
     def __call__(self, text: str) -> list[ScoredSpan]: ...
@@ -112,21 +110,28 @@ class Extractor:
     def _groups(self, texts: Iterable[str]) -> Iterator[list[str]]:
         """Texts in order, about `_GROUP_CHARACTERS` at a time, so that memory does not grow with their number."""
         group: list[str] = []
+        characters = 0
         for text in texts:
             group.append(text)
-            if sum(map(len, group)) >= _GROUP_CHARACTERS:
+            characters += len(text)
+            if characters >= _GROUP_CHARACTERS:
                 yield group
-                group = []
+                group, characters = [], 0
         if group:
             yield group
 
     def _extraction(self, text: str, encoded: EncodedText, probabilities: npt.NDArray[np.float32]) -> Extraction:
         tags = decode(probabilities, self.labels)
-        spans = [
-            _without_edge_blanks(span, text)
-            for span in character_spans(tags, encoded.words, self.labels, probabilities)
-        ]
-        return Extraction([span for span in spans if span.start < span.end], encoded.words)
+        words = encoded.words
+        habits = habits_from_config(self.model.config)
+        if habits:
+            proposed = _without_edge_breaks(spans_from_tags(tags, self.labels), text, words)
+            label2id = {label: index for index, label in enumerate(self.labels)}
+            spans = consistent_spans(proposed, WordIndex(text, words), probabilities, label2id, habits)
+        else:
+            found = character_spans(tags, words, self.labels, probabilities)
+            spans = [span for span in (_without_edge_blanks(span, text) for span in found) if span.start < span.end]
+        return Extraction(spans, words)
 
     def word_probabilities(self, documents: Sequence[EncodedText]) -> list[npt.NDArray[np.float32]]:
         """For each document label probabilities of shape `(words, labels)`: the mean over the windows of a word."""
@@ -180,9 +185,7 @@ def collator_for(tokenizer: PreTrainedTokenizerBase) -> Collator:
 
 def window_tokens(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> int:
     """Text tokens that fit one window: `model_max_length`, or what the model can place, less the special tokens."""
-    places = getattr(model.config, "max_position_embeddings", None) or 512
-    framed = tokenizer.num_special_tokens_to_add(pair=False)
-    return min(tokenizer.model_max_length, places) - framed
+    return min(tokenizer.model_max_length, places_of(model)) - tokenizer.num_special_tokens_to_add(pair=False)
 
 
 def _without_edge_blanks(span: ScoredSpan, text: str) -> ScoredSpan:
@@ -190,3 +193,13 @@ def _without_edge_blanks(span: ScoredSpan, text: str) -> ScoredSpan:
     covered = text[span.start : span.end]
     start = span.start + len(covered) - len(covered.lstrip())
     return ScoredSpan(start, start + len(covered.strip()), span.label, span.score)
+
+
+def _without_edge_breaks(
+    spans: Iterable[tuple[int, int, str]], text: str, words: Sequence[tuple[int, int]]
+) -> Iterator[tuple[int, int, str]]:
+    """The same for entities given as `(first word, last word + 1, label)`."""
+    for first, end, label in spans:
+        inked = [word for word in range(first, end) if not text[words[word][0]].isspace()]
+        if inked:
+            yield inked[0], inked[-1] + 1, label

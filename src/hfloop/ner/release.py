@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hfloop.hub.card import write_card
-from hfloop.ner.backbone import save_tokenizer
+from hfloop.ner.backbone import BUNDLED, BUNDLED_HUB_ID, save_tokenizer
 from hfloop.ner.card import ner_card, ner_results
 from hfloop.ner.corpus import Corpus
 from hfloop.ner.evaluation import NerReport
@@ -62,7 +62,7 @@ class NerRelease(Release):
             "family": "token-classification",
             "labels": self.corpus.entity_labels,
             "window_tokens": self.extractor.window,
-            "base_model": {"name": self.base_model, "parameters": self.extractor.model.num_parameters()},
+            "base_model": {**_names(self.base_model), "parameters": self.extractor.model.num_parameters()},
             "best_epoch": self.best_epoch,
             "epochs": len(self.epochs),
             "curve": [dict(row) for row in self.epochs],
@@ -82,7 +82,7 @@ class NerRelease(Release):
 
         stride = self.extractor.overlap
         tokenizer: Any = self.extractor.tokenizer
-        stock = pipeline(
+        stock: Any = pipeline(
             "token-classification",
             model=self.extractor.model,
             tokenizer=tokenizer,
@@ -102,6 +102,15 @@ class NerRelease(Release):
                 for entity in stock(EXAMPLE)
             ),
         }
+
+
+def _names(base_model: str) -> dict[str, str | None]:
+    """What a card may call the base model, and its Hub id; of a folder on this machine only the last name is told."""
+    if base_model == BUNDLED:
+        return {"name": BUNDLED_HUB_ID, "hub_id": BUNDLED_HUB_ID}
+    if Path(base_model).exists():
+        return {"name": Path(base_model).resolve().name, "hub_id": None}
+    return {"name": base_model, "hub_id": base_model}
 
 
 def limits(corpus: Corpus, report: NerReport) -> list[str]:

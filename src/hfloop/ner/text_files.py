@@ -64,7 +64,8 @@ def _pdf_text(path: Path, content: bytes) -> str:
         reader = pypdf.PdfReader(BytesIO(content))
         if reader.is_encrypted and not reader.decrypt(""):
             raise pypdf.errors.FileNotDecryptedError
-        return "\n".join(page.extract_text() for page in reader.pages)
+        text = "\n".join(page.extract_text() for page in reader.pages)
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # fonts may map to half a pair
     except (pypdf.errors.FileNotDecryptedError, pypdf.errors.DependencyError) as error:
         raise UserError(f"{path} is an encrypted PDF: save a copy without password or restrictions") from error
     except Exception as error:  # pypdf raises many kinds of errors on damaged files

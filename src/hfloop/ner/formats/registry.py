@@ -74,7 +74,10 @@ def read_file(path: str | Path, format: str = "auto") -> Reading:
     report = RepairReport()
     name = _detect(source) if format == "auto" else format
     if name is None:
-        raise UserError(f"{path}: cannot tell its format; say which it is with --format {'|'.join(FORMATS)}.")
+        raise UserError(
+            f"{path}: cannot tell its format; say which it is with --format {'|'.join(FORMATS)} "
+            "(for a recipe, convert it first with `hfloop data convert`)."
+        )
     try:
         documents = FORMATS[name].read(source, report)
     except UserError as error:

@@ -1,0 +1,62 @@
+"""Stopping on request: a signal is noted instead of obeyed at once, and all processes stop after the same step."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import torch
+from accelerate import Accelerator
+
+logger = logging.getLogger("hfloop")
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_ECHO_SECONDS = 1.0  # torchrun passes on to everyone what the terminal has already sent to everyone
+
+
+class StopRequest:
+    """What asked the run to stop, if anything did.
+
+    Attributes:
+        signal: the number of the signal.
+    """
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Inside the block SIGINT and SIGTERM are noted; one that comes more than a second later acts at once."""
+        before = {number: signal.getsignal(number) for number in _SIGNALS}
+        noted = 0.0
+
+        def note(number: int, frame: FrameType | None) -> None:
+            nonlocal noted
+            if self.signal is None:
+                self.signal, noted = number, time.monotonic()
+                logger.info("stopping after this step; the same signal again stops at once without saving")
+            elif time.monotonic() - noted > _ECHO_SECONDS:
+                signal.signal(number, before[signal.Signals(number)])
+                signal.raise_signal(number)
+
+        for number in _SIGNALS:
+            signal.signal(number, note)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def heard_by_any(self, accelerator: Accelerator) -> bool:
+        """Whether any process was signalled; all must ask, after the same step."""
+        if accelerator.num_processes == 1:
+            return self.signal is not None
+        mine = torch.tensor([self.signal or 0], device=accelerator.device)
+        heard = int(accelerator.gather(mine).max())
+        if heard:  # else `signal` is left alone: one may have come while the processes agreed
+            self.signal = heard
+        return heard > 0
