@@ -3,108 +3,56 @@
 from __future__ import annotations
 
 import errno
-import json
 import logging
 import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import nn
+from toy_recipe import (
+    CHECKPOINTS,
+    METRICS,
+    RESUME,
+    Disturb,
+    ToyConfig,
+    ToyRelease,
+    contents,
+    rows,
+    saved,
+    toy,
+)
 
 from hfloop import run as run_module
 from hfloop import stopping
-from hfloop.config import RecipeConfig, option, parse_config
+from hfloop.config import parse_config
 from hfloop.errors import UserError
-from hfloop.release import Release
 from hfloop.run import DryRunEnds, Run, RunStopped, recipe_main, step_seed
-
-RESUME = ["--output_dir=runs/toy", "--resume_from_checkpoint=latest"]
-CHECKPOINTS = Path("runs/toy/checkpoints")
-METRICS = Path("runs/toy/metrics.jsonl")
-
-
-@dataclass
-class ToyConfig(RecipeConfig):
-    """Train a toy."""
-
-    learning_rate: float = option(0.1, "learning rate")
-
-
-class ToyRelease(Release):
-    """A release of one file, which the disk may refuse."""
-
-    def __init__(self, model: nn.Module, error: OSError | None = None) -> None:
-        self.model = model
-        self.error = error
-
-    def save_model(self, folder: Path) -> None:
-        """The weights."""
-        torch.save(self.model.state_dict(), folder / "model.bin")
-        if self.error is not None:
-            raise self.error
-
-    def save_pictures(self, folder: Path) -> None:
-        """None."""
-
-    def facts(self) -> dict[str, Any]:
-        """None."""
-        return {}
-
-    def save_card(self, folder: Path, provenance: dict[str, Any]) -> None:
-        """A card."""
-        (folder / "README.md").write_text("toy")
-
-
-Disturb = Callable[[int, Run, nn.Linear], object]
-
-
-def nothing(step: int, run: Run, model: nn.Linear) -> None:
-    """Leave the training alone."""
-
-
-def toy(*flags: object, steps: int = 6, disturb: Disturb = nothing, fingerprint: str = "f") -> tuple[Run, nn.Linear]:
-    """Train a linear layer on random numbers; `disturb` is called at the end of each step."""
-    AcceleratorState._reset_state(reset_partial_state=True)
-    config = parse_config(ToyConfig, ["--mixed_precision=no", *map(str, flags)])
-    run = Run(config, recipe="toy")
-    run.announce("data: noise\n  of two kinds", fingerprint)
-    model = nn.Linear(3, 1)
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
-    prepared, optimizer = run.prepare(model, optimizer)
-    for step in run.steps(steps):
-        loss = (prepared(torch.randn(4, 3)) - 1).square().mean()
-        run.accelerator.backward(loss)
-        optimizer.step()
-        optimizer.zero_grad()
-        run.means["loss"].add(loss, 1)
-        run.count("numbers", 12)
-        disturb(step, run, model)
-    return run, model
 
 
 @pytest.fixture(autouse=True)
 def fresh_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Each test starts in an empty folder, and leaves accelerate and the logger as they were."""
+    """Each test starts in an empty folder, and leaves accelerate and logging as they were."""
     monkeypatch.chdir(tmp_path)
     logger = logging.getLogger("hfloop")
-    handlers = list(logger.handlers)
-    monkeypatch.setattr(logger, "level", logging.INFO)
+    level, handlers = logger.level, list(logger.handlers)
+    monkeypatch.setattr(logger, "handlers", list(handlers))
+    monkeypatch.setattr(logger, "propagate", True)
+    monkeypatch.setattr(logging, "raiseExceptions", True)
+    logger.setLevel(logging.INFO)
     yield
+    logger.setLevel(level)
     AcceleratorState._reset_state(reset_partial_state=True)
     for handler in set(logger.handlers) - set(handlers):
         with suppress(OSError):  # a test filled its disk
             handler.close()
-        logger.removeHandler(handler)
 
 
 def sentence(train: Callable[[], object]) -> str:
@@ -113,22 +61,6 @@ def sentence(train: Callable[[], object]) -> str:
         train()
     assert "\n" not in str(caught.value)
     return str(caught.value)
-
-
-def saved() -> list[str]:
-    """Everything in checkpoints/."""
-    return sorted(path.name for path in CHECKPOINTS.iterdir())
-
-
-def rows(folder: str = "runs/toy") -> list[dict[str, Any]]:
-    """metrics.jsonl without what a clock measured."""
-    lines = (Path(folder) / "metrics.jsonl").read_text().splitlines()
-    return [{k: v for k, v in json.loads(line).items() if not k.endswith("_per_second")} for line in lines]
-
-
-def contents(folder: str | Path) -> dict[Path, bytes]:
-    """Every file below a folder."""
-    return {path: path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
 
 
 def signal_at(step: int, number: int = signal.SIGTERM) -> Disturb:
@@ -358,7 +290,6 @@ def test_a_disk_that_refuses_the_log_is_no_traceback(
 ) -> None:
     Path("new").mkdir()
     Path("new/log.txt").symlink_to("/dev/full")
-    monkeypatch.setattr(logging, "raiseExceptions", True)
     monkeypatch.setattr(sys, "argv", ["toy.py", "--output_dir=new"])
     recipe_main(lambda config: Run(config, recipe="toy").announce("data: noise", "f"), ToyConfig)
     said = capsys.readouterr().err

@@ -67,12 +67,13 @@ class TrainingBatches:
 
     A batch is what one optimizer step sees over all processes and accumulation steps. Since batch and order depend on
     (seed, step) alone, neither a resume nor the number of processes changes what is learned. Every epoch has as many
-    steps as the first one's tokens fill; a batch may be a window larger or smaller than `batch_size`.
+    steps as the first one's tokens fill full windows; cuts at random places make more and shorter windows of the same
+    tokens, so that a batch may hold half as many windows again as `batch_size`, but hardly more tokens.
 
     Args:
         documents_of: the training documents of an epoch, counted from 0; a pure function.
         window: tokens of a window, without special tokens.
-        batch_size: windows per optimizer step, over all processes.
+        batch_size: full windows per optimizer step, over all processes.
         seed: of cuts and order.
         num_processes: each gets at least one window of every batch.
     """
