@@ -26,6 +26,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from hfloop.files import write_text
+from hfloop.ner.corpus import fingerprint
 from hfloop.ner.documents import Document
 from hfloop.ner.formats import read_file, write_documents
 from hfloop.ner.repair import repair
@@ -74,6 +76,7 @@ def read(files: Sequence[Path]) -> list[Document]:
 def quality(files: Sequence[Path], work_dir: Path, k: int, seed: int, flags: Sequence[str]) -> None:
     """Train and measure once per fold; print each fold's strict span scores and those of all folds together."""
     documents = read(files)
+    check_work_dir(work_dir, {"data": fingerprint(documents), "folds": k, "seed": seed, "flags": list(flags)})
     reports = []
     for number, held_out in enumerate(folds(documents, k, seed)):
         report = measure_fold(documents, set(held_out), work_dir / f"fold-{number}", seed, flags)
@@ -83,6 +86,15 @@ def quality(files: Sequence[Path], work_dir: Path, k: int, seed: int, flags: Seq
     labels = sorted({label for report in reports for label in report["per_label"]})
     for label in labels:
         print(f"  {label:<22} {summary([r['per_label'][label] for r in reports if label in r['per_label']])}")
+
+
+def check_work_dir(work_dir: Path, asked: dict[str, Any]) -> None:
+    """Refuse a folder whose finished folds answer another question."""
+    path = work_dir / "asked.json"
+    if path.exists() and json.loads(path.read_text(encoding="utf-8")) != asked:
+        sys.exit(f"error: {work_dir} holds folds of other data or settings; name another --work_dir.")
+    work_dir.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(asked))
 
 
 def measure_fold(

@@ -109,7 +109,7 @@ def test_what_a_run_writes_down_is_read_back(file: Path) -> None:
         (["--seed", "many"], "argument --seed: invalid int value: 'many' (see --help)."),
         (["--layers", "1", "x"], "argument --layers: invalid int value: 'x' (see --help)."),
         (["--seed"], "argument --seed: expected one argument (see --help)."),
-        (["--config"], "--config needs a file: --config recipes/configs/NAME.yaml."),
+        (["--config"], "--config needs a file of `key: value` lines: --config mine.yaml."),
         (["--seed=-1"], "--seed must be between 0 and 4294967295, not -1."),
         (["--logging_steps", "0"], "--logging_steps must be at least 1, not 0."),
         (["--checkpointing_steps=-5"], "--checkpointing_steps must be at least 1, not -5."),

@@ -120,9 +120,9 @@ def test_trackers_are_those_that_were_named() -> None:
     assert resolve_trackers(["tensorboard", "none"]) == ["tensorboard"]
 
 
-def test_an_unknown_tracker_is_told_the_nearest() -> None:
+def test_an_unknown_tracker_is_told_the_known_ones() -> None:
     with pytest.raises(
-        UserError, match=r"^--report_to tensorbord: unknown tracker \(did you mean `tensorboard`\?\)\.$"
+        UserError, match=r"^--report_to tensorbord: unknown; the trackers are tensorboard, trackio, wandb, or none\.$"
     ):
         resolve_trackers(["tensorbord"])
 

@@ -1,3 +1,3 @@
-"""hfloop: from a data file to a trained, honestly measured, published and demoed model."""
+"""hfloop: from a data file to a trained, honestly measured model that is ready to share."""
 
 __version__ = "0.1.0"

@@ -11,7 +11,7 @@ from hfloop import __version__
 from hfloop.errors import exit_on_user_error
 
 app = typer.Typer(
-    help="From a data file to a trained, honestly measured, published and demoed model.",
+    help="From a data file to a trained, honestly measured model that is ready to share.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -42,7 +42,7 @@ def hfloop(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """From a data file to a trained, honestly measured, published and demoed model."""
+    """From a data file to a trained, honestly measured model that is ready to share."""
 
 
 @data.command()

@@ -43,8 +43,7 @@ class RecipeConfig:
 
     output_dir: str | None = option(
         None,
-        "folder for checkpoints, logs, samples and the release; default: the first free of runs/<recipe>, "
-        "runs/<recipe>-2, …",
+        "folder for checkpoints, logs and the release; default: the first free of runs/<recipe>, runs/<recipe>-2, …",
     )
     seed: int = option(42, "seed of the weights, the data order, dropout and every split")
     max_train_steps: int | None = option(None, "stop after this many optimizer steps, whatever num_train_epochs says")
@@ -171,7 +170,7 @@ def _take_config_flag(arguments: list[str]) -> tuple[list[str], str | None]:
             return arguments[:index] + arguments[index + 1 :], argument.partition("=")[2]
         if argument == "--config":
             if index + 1 == len(arguments):
-                raise UserError("--config needs a file: --config recipes/configs/NAME.yaml.")
+                raise UserError("--config needs a file of `key: value` lines: --config mine.yaml.")
             return arguments[:index] + arguments[index + 2 :], arguments[index + 1]
     return arguments, None
 

@@ -15,7 +15,7 @@ import torch
 import yaml
 from accelerate.commands.config.config_args import default_config_file
 
-from hfloop.errors import UserError, nearest
+from hfloop.errors import UserError
 
 _TRACKERS = {"tensorboard": "tensorboard", "trackio": "trackio", "wandb": "wandb"}
 
@@ -89,7 +89,7 @@ def resolve_trackers(report_to: Sequence[str]) -> list[str]:
     wanted = [name for name in report_to if name != "none"]
     for name in wanted:
         if name not in _TRACKERS:
-            raise UserError(f"--report_to {name}: unknown tracker{nearest(name, [*_TRACKERS, 'none'])}.")
+            raise UserError(f"--report_to {name}: unknown; the trackers are {', '.join(_TRACKERS)}, or none.")
         if importlib.util.find_spec(_TRACKERS[name]) is None:
             raise UserError(f"--report_to {name} needs the package {name}: pip install {name}.")
     return wanted

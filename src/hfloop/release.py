@@ -68,6 +68,9 @@ def write_release(folder: Path, release: Release, run: dict[str, Any]) -> dict[s
         text = json.dumps(provenance, indent=2, ensure_ascii=False, allow_nan=False)
         (partial / PROVENANCE_FILE).write_text(text + "\n", encoding="utf-8")
         release.save_card(partial, provenance)
+        for path in partial.rglob("*"):
+            if path.is_file():
+                path.chmod(0o644)  # safetensors writes files that only their owner can read
     return provenance
 
 

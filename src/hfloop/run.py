@@ -52,7 +52,7 @@ class Run:
 
     Attributes:
         accelerator: device, precision and processes.
-        output_dir: the run's folder: config.yaml, log.txt, metrics.jsonl, checkpoints/step-N/, samples/, release/.
+        output_dir: the run's folder: config.yaml, log.txt, metrics.jsonl, checkpoints/step-N/, release/.
         completed_steps: optimizer steps done so far, those before a resume included.
         means: by name; what is added to them is fetched and logged every `logging_steps`.
 

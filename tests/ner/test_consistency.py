@@ -14,6 +14,7 @@ from hfloop.ner.consistency import (
     Habits,
     WordIndex,
     consistent_spans,
+    habits_fit,
     habits_from_config,
     habits_to_config,
     learn_habits,
@@ -173,3 +174,18 @@ def test_habits_travel_through_a_configuration() -> None:
 
     assert habits_from_config(Config()) == NEUTRAL
     assert habits_from_config(object()) == {}
+
+
+def test_habits_that_do_not_fit_the_labels_are_told() -> None:
+    class Config:
+        mention_habits: object = habits_to_config(NEUTRAL)
+
+    assert habits_fit(object(), {"Name"})
+    assert habits_fit(Config(), {"Name", "Company"})
+    assert not habits_fit(Config(), {"Name", "Company", "Skills"})
+    Config.mention_habits = {"Name": {"repeat_rate": 1.0}}
+    assert not habits_fit(Config(), {"Name"})
+    Config.mention_habits = {"Name": {"repeat_rate": "often", "opening_shift": 0.0, "later_shift": 0.0}}
+    assert not habits_fit(Config(), {"Name"})
+    Config.mention_habits = ["Name"]
+    assert not habits_fit(Config(), {"Name"})

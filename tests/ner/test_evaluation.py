@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import types
 
 import pytest
 from invented import invented_documents
 
+from hfloop.ner.consistency import CONFIG_KEY
 from hfloop.ner.documents import Document, Span
-from hfloop.ner.evaluation import evaluate_documents, extract_shared
+from hfloop.ner.evaluation import evaluate_documents, extract_shared, keep_habits_that_help
 from hfloop.ner.extractor import Extractor
 
 DOCUMENTS = [*invented_documents(6, first=30), Document("Ada Quill \ue000", (Span(0, 9, "Name"),))]
@@ -90,3 +92,36 @@ def test_two_processes_read_every_document_once_and_both_know_the_whole_report(e
     for found, extraction in zip(first["found"], alone, strict=True):
         assert [span[:3] for span in found] == [[s.start, s.end, s.label] for s in extraction.spans]
         assert [span[3] for span in found] == pytest.approx([s.score for s in extraction.spans], abs=1e-5)
+
+
+HELPFUL = {"repeat_rate": 0.0, "opening_shift": 0.0, "later_shift": 0.0}
+HARMFUL = {"repeat_rate": 0.0, "opening_shift": -20.0, "later_shift": -20.0}  # drops every mention
+
+
+@pytest.mark.parametrize(("habits", "with_habits", "kept"), [(HARMFUL, 0.0, False), (HELPFUL, None, None)])
+def test_mention_habits_stay_only_where_they_raise_the_validation_f1(extractor, habits, with_habits, kept):
+    config = extractor.model.config
+    without = evaluate_documents(extractor, DOCUMENTS, "validation").scores.f1
+    config.mention_habits = dict.fromkeys(("Company", "Designation", "Name"), habits)
+    try:
+        measured = evaluate_documents(extractor, DOCUMENTS, "validation").scores.f1
+        if with_habits is not None:
+            assert measured == with_habits
+        keep_habits_that_help(extractor, DOCUMENTS)
+        assert bool(getattr(config, CONFIG_KEY)) == (measured > without if kept is None else kept)
+    finally:
+        config.mention_habits = None
+
+
+def test_mention_habits_that_find_more_are_kept(extractor, monkeypatch):
+    def scores_by_habits(extractor, documents, split, accelerator=None):
+        f1 = 0.9 if extractor.model.config.mention_habits else 0.8
+        return types.SimpleNamespace(scores=types.SimpleNamespace(f1=f1))
+
+    monkeypatch.setattr("hfloop.ner.evaluation.evaluate_documents", scores_by_habits)
+    extractor.model.config.mention_habits = {"Name": HELPFUL}
+    try:
+        keep_habits_that_help(extractor, DOCUMENTS)
+        assert extractor.model.config.mention_habits == {"Name": HELPFUL}
+    finally:
+        extractor.model.config.mention_habits = None

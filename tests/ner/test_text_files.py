@@ -51,7 +51,7 @@ def test_a_byte_order_mark_is_dropped_and_line_breaks_become_one_kind(tmp_path):
 def test_text_that_is_not_utf8_names_the_byte_and_the_mend(tmp_path):
     path = tmp_path / "cv.txt"
     path.write_bytes(b"\xef\xbb\xbfAda L\xe9a")
-    with pytest.raises(UserError, match=r"cv\.txt is not UTF-8 text \(byte 8\): save it as UTF-8$"):
+    with pytest.raises(UserError, match=r"cv\.txt is not UTF-8 text \(byte 8\): save it as UTF-8\.$"):
         read_text_file(path)
 
 
@@ -65,7 +65,7 @@ def test_a_pdf_gives_its_lines_page_after_page(tmp_path):
 def test_a_damaged_pdf_is_one_sentence(damage, tmp_path):
     path = tmp_path / "cv.pdf"
     path.write_bytes(damage(minimal_pdf(["Ada"])))
-    with pytest.raises(UserError, match=r"cv\.pdf is not a PDF that can be read .*: save or download it again$"):
+    with pytest.raises(UserError, match=r"cv\.pdf is not a PDF that can be read .*: save or download it again\.$"):
         read_text_file(path)
 
 
@@ -118,7 +118,7 @@ def test_a_damaged_word_file_is_one_sentence(tmp_path):
     for content in (b"not a zip", (tmp_path / "whole.docx").read_bytes()[:2000], b""):
         (tmp_path / "cv.docx").write_bytes(content)
         with pytest.raises(
-            UserError, match=r"cv\.docx is not a Word file that can be read .*: save it again as \.docx$"
+            UserError, match=r"cv\.docx is not a Word file that can be read .*: save it again as \.docx\.$"
         ):
             read_text_file(tmp_path / "cv.docx")
 
@@ -134,9 +134,11 @@ def test_a_missing_package_names_what_to_install(name, package, module, tmp_path
 
 
 def test_a_missing_file_and_a_folder_are_one_sentence(tmp_path):
-    with pytest.raises(UserError, match=r"cv\.txt cannot be read \(No such file or directory\): give the path"):
+    with pytest.raises(UserError, match=r"cv\.txt cannot be read \(No such file or directory\): name a \.txt"):
         read_text_file(tmp_path / "cv.txt")
-    with pytest.raises(UserError, match=r"cannot be read \(Is a directory\): give the path of one text file"):
+    with pytest.raises(
+        UserError, match=r"cannot be read \(Is a directory\): name a \.txt, \.md, \.pdf or \.docx file\.$"
+    ):
         read_text_file(tmp_path)
 
 
@@ -151,3 +153,13 @@ def test_blanks_alone_are_no_text(content, tmp_path):
     (tmp_path / "cv.txt").write_bytes(content)
     with pytest.raises(UserError, match=r"cv\.txt holds no text: give a file with text"):
         read_text_file(tmp_path / "cv.txt")
+
+
+def test_a_word_files_header_comes_first_and_its_footer_last(tmp_path):
+    path = tmp_path / "cv.docx"
+    document = docx.Document()
+    document.sections[0].header.paragraphs[0].text = "Ada Quill"
+    document.add_paragraph("Analyst at Opal Systems")
+    document.sections[0].footer.paragraphs[0].text = "page 1"
+    document.save(path)
+    assert read_text_file(path) == "Ada Quill\nAnalyst at Opal Systems\npage 1"

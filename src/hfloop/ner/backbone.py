@@ -83,7 +83,7 @@ def load_backbone(
         raise UserError(
             f"{name_or_path} lacks weights of its own architecture ({lacking[0]}, …); name a complete model."
         )
-    tokenizer = load_tokenizer(folder)
+    tokenizer = load_tokenizer(folder, name_or_path)
     if keep_line_breaks(tokenizer):
         model.resize_token_embeddings(max(len(tokenizer), model.config.vocab_size))
     places = places_of(model)
@@ -149,7 +149,7 @@ def places_of(model: PreTrainedModel) -> int:
     return getattr(model.config, "max_position_embeddings", None) or 512
 
 
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+def load_tokenizer(folder: Path, name: str | None = None) -> PreTrainedTokenizerBase:
     """The fast tokenizer of a model folder.
 
     Raises:
@@ -160,11 +160,15 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except Exception as error:  # of damaged files every tokenizer class says so in its own way
-        raise UserError(f"{folder} has no tokenizer that can be loaded: {_first_line(error)}") from None
+        raise UserError(f"{name or folder} has no tokenizer that can be loaded: {_first_line(error)}") from None
     if len(tokenizer) <= len(tokenizer.all_special_ids):  # what transformers makes up where there are no files
-        raise UserError(f"{folder} has no tokenizer (no tokenizer.json or vocabulary); name a model that has one.")
+        raise UserError(
+            f"{name or folder} has no tokenizer (no tokenizer.json or vocabulary); name a model that has one."
+        )
     if not tokenizer.is_fast:
-        raise UserError(f"{folder} has no fast tokenizer, which character offsets need; name a model that has one.")
+        raise UserError(
+            f"{name or folder} has no fast tokenizer, which character offsets need; name a model that has one."
+        )
     return tokenizer
 
 

@@ -88,6 +88,7 @@ def _context(provenance: dict[str, Any]) -> dict[str, Any]:
         "label_table": _label_table(report),
         "interval": [f"{bound:.3f}" for bound in report["f1_interval"]],
         "errors": report["errors"],
+        "mention_habits": provenance["mention_habits"],
         "seqeval_f1": f"{report['seqeval']['f1']:.3f}",
         "coverage": f"{100 * report['coverage']:.2f} %",
         "example": {**provenance["example"], "literal": repr(provenance["example"]["text"])},
@@ -96,7 +97,8 @@ def _context(provenance: dict[str, Any]) -> dict[str, Any]:
         "training": (
             f"{provenance['steps']:,} optimizer steps in {provenance['training_seconds']:,.0f} s on "
             f"{provenance['hardware']['device']}, mixed precision {provenance['hardware']['mixed_precision']}. "
-            f"The epoch was chosen by F1 on the validation set: {provenance['best_epoch']} of {provenance['epochs']}."
+            f"The epoch was chosen by F1 on the validation set, each text decided once for a whole document:"
+            f" {provenance['best_epoch']} of {provenance['epochs']}."
         ),
         "settings_table": markdown_table(["setting", "value"], _settings(config, provenance["non_default"])),
         "versions": ", ".join(f"{name} {number}" for name, number in provenance["versions"].items()),

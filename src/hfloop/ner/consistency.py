@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from hfloop.ner.documents import Document
 OPENING_CHARACTERS = 300  # of a document; what first stands in them is "in the opening"
 FEWEST_REPEATS = 0.4  # labels whose repeats are annotated less often are judged place by place
 _EPSILON = 1e-3  # keeps the log-odds of a certain model finite
+_LEAST_PROBABILITY = 1e-9  # of a word's tag: one impossible word makes a long mention doubtful, not impossible
 
 CONFIG_KEY = "mention_habits"
 
@@ -35,7 +36,8 @@ class Habits:
 
     Attributes:
         repeat_rate: of the further occurrences of an annotated text, the share that is annotated alike, 0 to 1.
-        opening_shift: added to the log-odds of a mention whose text first occurs in the opening.
+        opening_shift: added to the log-odds of a text that first occurs in the opening; of a label that is judged
+            place by place, to those of each mention that begins there.
         later_shift: the same for all other mentions.
     """
 
@@ -52,6 +54,20 @@ def habits_to_config(habits: Mapping[str, Habits]) -> dict[str, dict[str, float]
 def habits_from_config(config: Any) -> dict[str, Habits]:
     """The habits in a model's configuration; empty for a model that has none."""
     return {label: Habits(**each) for label, each in (getattr(config, CONFIG_KEY, None) or {}).items()}
+
+
+def habits_fit(config: Any, labels: set[str]) -> bool:
+    """Whether a configuration has no habits, or well-formed ones of every label."""
+    stored = getattr(config, CONFIG_KEY, None)
+    if stored is None:
+        return True
+    names = {field.name for field in fields(Habits)}
+    return isinstance(stored, dict) and all(
+        isinstance(each := stored.get(label), dict)
+        and set(each) == names
+        and all(isinstance(value, int | float) for value in each.values())
+        for label in labels
+    )
 
 
 class WordIndex:
@@ -164,7 +180,7 @@ def consistent_spans(
         else:
             groups[words, label] = [words]
 
-    log_probabilities = np.log(np.maximum(probabilities, _EPSILON**3))
+    log_probabilities = np.log(np.maximum(probabilities, _LEAST_PROBABILITY))
     kept: list[tuple[float, str, list[Range]]] = []
     for (_, label), places in groups.items():
         sure = [_confidence(log_probabilities, words, label, label2id) for words in places]

@@ -28,7 +28,8 @@ SMALLEST_PROBABILITY = 1e-30  # its logarithm is finite, so a model that is cert
 
 @dataclass(frozen=True, order=True)
 class ScoredSpan(Span):
-    """A predicted :class:`Span`; `score` is the mean probability of its words' tags, 0 to 1."""
+    """A predicted :class:`Span`; `score` says how sure the model is, 0 to 1: the mean probability of its words' tags,
+    or the probability by which its text was kept where each text is decided once (:mod:`hfloop.ner.consistency`)."""
 
     score: float
 

@@ -15,7 +15,7 @@ from hfloop.errors import UserError
 from hfloop.hub.source import model_folder
 from hfloop.ner.backbone import load_classifier, load_tokenizer, places_of
 from hfloop.ner.batches import Collator
-from hfloop.ner.consistency import WordIndex, consistent_spans, habits_from_config
+from hfloop.ner.consistency import CONFIG_KEY, WordIndex, consistent_spans, habits_fit, habits_from_config
 from hfloop.ner.decoding import ScoredSpan, bio_labels, character_spans, decode, spans_from_tags
 from hfloop.ner.encoding import EncodedText, encode
 from hfloop.ner.windows import inference_windows, merge_windows
@@ -39,8 +39,9 @@ class Extractor:
     """A token classifier that reads documents of any length and answers in characters.
 
     A document is cut into overlapping windows; a word's label probabilities are the mean over the windows that saw it;
-    one Viterbi pass over the whole document picks the best valid sequence of tags. Time and memory grow linearly with
-    the document.
+    one Viterbi pass over the whole document picks the best valid sequence of tags. A model that has learned mention
+    habits then decides each text once for all its occurrences (:mod:`hfloop.ner.consistency`). Time and memory grow
+    linearly with the document.
 
         >>> extractor = Extractor.from_pretrained("runs/ner/release")  # doctest: +SKIP
         >>> extractor("Ada Byron\\nAnalyst at Difference Engines Ltd")  # doctest: +SKIP
@@ -85,10 +86,12 @@ class Extractor:
             raise UserError(
                 f"{name_or_path} has labels that are not IOB2 tags ({', '.join(tags[:3])}, …); name an NER release."
             )
+        if not habits_fit(model.config, {tag[2:] for tag in tags if tag != "O"}):
+            raise UserError(f"{name_or_path}: `{CONFIG_KEY}` in its config.json does not fit its labels; remove it.")
         if device is None:
             device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
         model.to(device)  # type: ignore[arg-type]  # transformers' wrapper hides `self`
-        return cls(model.eval(), load_tokenizer(folder))
+        return cls(model.eval(), load_tokenizer(folder, str(name_or_path)))
 
     @overload
     def __call__(self, text: str) -> list[ScoredSpan]: ...

@@ -10,6 +10,7 @@ from typing import Any
 from hfloop.hub.card import write_card
 from hfloop.ner.backbone import BUNDLED, BUNDLED_HUB_ID, save_tokenizer
 from hfloop.ner.card import ner_card, ner_results
+from hfloop.ner.consistency import habits_from_config
 from hfloop.ner.corpus import Corpus
 from hfloop.ner.evaluation import NerReport
 from hfloop.ner.extractor import Extractor
@@ -63,6 +64,7 @@ class NerRelease(Release):
             "labels": self.corpus.entity_labels,
             "window_tokens": self.extractor.window,
             "base_model": {**_names(self.base_model), "parameters": self.extractor.model.num_parameters()},
+            "mention_habits": bool(habits_from_config(self.extractor.model.config)),
             "best_epoch": self.best_epoch,
             "epochs": len(self.epochs),
             "curve": [dict(row) for row in self.epochs],
