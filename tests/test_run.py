@@ -196,7 +196,7 @@ def test_trackers_write_into_the_run_folder() -> None:
 
 def test_a_tracker_that_is_unknown_ends_the_run_before_anything_is_written() -> None:
     assert sentence(lambda: toy("--report_to", "tensorbord")) == (
-        "--report_to tensorbord: unknown tracker (did you mean `tensorboard`?)."
+        "--report_to tensorbord: unknown; the trackers are tensorboard, trackio, wandb, or none."
     )
     assert list(Path().iterdir()) == []
 
