@@ -206,7 +206,9 @@ class Run:
                 self.training_seconds += time.perf_counter() - started
                 bar.update()
                 if self.completed_steps % self.config.logging_steps == 0 or self.completed_steps == total_steps:
-                    bar.set_postfix({name: f"{value:.4g}" for name, value in self._log_row().items()})
+                    row = self._log_row()
+                    row.pop("steps_per_second")  # the bar shows it
+                    bar.set_postfix({name: f"{value:.4g}" for name, value in row.items()})
                 if self._asked_to_stop():
                     self._stop()
                 if self.completed_steps % self.config.checkpointing_steps == 0:
