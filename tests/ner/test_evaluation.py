@@ -75,13 +75,14 @@ def test_two_processes_read_every_document_once_and_both_know_the_whole_report(e
     (tmp_path / "script.py").write_text(SCRIPT)
     documents = json.dumps([[d.text, [[s.start, s.end, s.label] for s in d.spans]] for d in DOCUMENTS])
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    subprocess.run(
+    launched = subprocess.run(
         [*launch, str(tmp_path / "script.py"), str(tiny_release), documents, str(tmp_path)],
-        check=True,
         capture_output=True,
+        text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         timeout=120,
     )
+    assert launched.returncode == 0, launched.stderr
     first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
     assert sorted(first["shares"] + second["shares"]) == sorted(document.text for document in DOCUMENTS)
     assert len(first["shares"]) == 4
