@@ -30,7 +30,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     try:
         yield partial
         sync_folder(partial)
-    except BaseException:
+    except BaseException:  # Ctrl-C too must leave no partial folder; the error goes on to whoever handles it
         shutil.rmtree(partial, ignore_errors=True)
         raise
     replace_folder(partial, path)
