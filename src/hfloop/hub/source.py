@@ -20,7 +20,7 @@ def model_folder(name_or_path: str) -> Path:
             safetensors.
     """
     path = Path(name_or_path)
-    folder = path if path.exists() else _downloaded(name_or_path)
+    folder = path if path.exists() else downloaded(name_or_path)
     if not (folder / "config.json").is_file():
         raise UserError(f"{name_or_path} holds no transformers model: it has no config.json.")
     if not any(folder.glob("*.safetensors")):
@@ -31,8 +31,12 @@ def model_folder(name_or_path: str) -> Path:
     return folder
 
 
-def _downloaded(name_or_path: str) -> Path:
-    """The Hub repository's folder in the cache, brought up to date."""
+def downloaded(name_or_path: str) -> Path:
+    """The folder of a Hub repository in the cache, brought up to date: JSON, safetensors and vocabularies.
+
+    Raises:
+        UserError: there is no such repository, no right to read it, or no network.
+    """
     import httpx2
     from huggingface_hub import errors, snapshot_download
 
