@@ -1,0 +1,1 @@
+"""The Fréchet distance between two sets of features."""

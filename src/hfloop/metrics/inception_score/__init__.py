@@ -1,0 +1,1 @@
+"""The inception score of class probabilities."""

@@ -1,0 +1,1 @@
+"""The kernel distance (KID) between two sets of features."""

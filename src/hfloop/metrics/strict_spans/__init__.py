@@ -1,0 +1,1 @@
+"""Strict scores of named-entity recognition on character spans."""
