@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -90,3 +91,66 @@ def extract(
     from hfloop.ner.commands import extract
 
     typer.echo(extract(model, files, as_json=as_json))
+
+
+class MetricName(StrEnum):
+    """The metrics of `hfloop metrics`."""
+
+    FD = "fd"
+    KID = "kid"
+    PRDC = "prdc"
+    IS = "is"
+
+
+@app.command(no_args_is_help=True)
+def metrics(
+    metric: Annotated[
+        MetricName,
+        typer.Argument(
+            metavar="METRIC",
+            help="fd: Fréchet distance (FID where the extractor is inception); kid: kernel distance; prdc: precision, "
+            "recall, density, coverage; is: inception score.",
+        ),
+    ],
+    real: Annotated[
+        str,
+        typer.Argument(
+            metavar="REAL", help="A folder of images, .npz, .npy, an IDX file, datasets/USER/NAME[:split], or digits."
+        ),
+    ],
+    fake: Annotated[
+        str, typer.Argument(metavar="FAKE", help="The same, or a release (a folder or a Hub id) with --num_images.")
+    ],
+    extractor: Annotated[
+        str,
+        typer.Option(help="What sees the images: digits-v1, mnist-v1, fashion-v1, inception, or a model's Hub id."),
+    ],
+    num_images: Annotated[
+        int | None, typer.Option("--num_images", min=1, help="How many of FAKE to use or to make; default: all.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option("--batch_size", min=1, help="Images in the extractor at a time.")] = 256,
+    seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 0,
+    allow_small: Annotated[
+        bool, typer.Option("--allow_small", help="Measure fd even with no more images than features.")
+    ] = False,
+    skip_corrupt: Annotated[
+        bool, typer.Option("--skip_corrupt", help="Leave out images that cannot be read.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure generated images against real ones, with the bounds of the figure and its protocol."""
+    from hfloop.metrics.commands import measure
+
+    printed = measure(
+        metric.value,
+        real,
+        fake,
+        extractor=extractor,
+        num_images=num_images,
+        batch_size=batch_size,
+        seed=seed,
+        allow_small=allow_small,
+        skip_corrupt=skip_corrupt,
+        as_json=as_json,
+    )
+    typer.echo(printed)

@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from hfloop.errors import UserError
-from hfloop.images.generated import GeneratedImages, _noise_seed
+from hfloop.images.generated import GeneratedImages, noise_seed
 from hfloop.images.sources import load_images
 
 STEPS = 2  # what the tiny scheduler is trained with, fewer than the 1,000 that DDPMPipeline takes by default
@@ -72,7 +72,7 @@ def test_the_images_are_those_that_the_pipeline_saves(tiny_ddpm, tmp_path):
     images = GeneratedImages(tiny_ddpm, 3, seed=7)
     assert (images.name, len(images), images.shape, images.labels) == (str(tiny_ddpm), 3, (1, 8, 8), None)
     pipeline = DDPMPipeline.from_pretrained(tiny_ddpm)
-    generators = [torch.Generator().manual_seed(_noise_seed(7, number)) for number in range(3)]
+    generators = [torch.Generator().manual_seed(noise_seed(7, number)) for number in range(3)]
     for number, image in enumerate(pipeline(3, generators, num_inference_steps=STEPS).images):
         image.save(tmp_path / f"{number}.png")
         saved = np.asarray(Image.open(tmp_path / f"{number}.png"))
@@ -83,7 +83,7 @@ def test_colour_images_have_their_channels_first(tmp_path):
     DDPMPipeline(tiny_unet(3), DDPMScheduler(num_train_timesteps=STEPS)).save_pretrained(tmp_path)
     images = GeneratedImages(tmp_path, 2, 0)
     assert images.shape == (3, 8, 8)
-    generators = [torch.Generator().manual_seed(_noise_seed(0, number)) for number in range(2)]
+    generators = [torch.Generator().manual_seed(noise_seed(0, number)) for number in range(2)]
     made = DDPMPipeline.from_pretrained(tmp_path)(2, generators, num_inference_steps=STEPS).images
     np.testing.assert_array_equal(images.read([1])[0], np.asarray(made[1]).transpose(2, 0, 1))
 

@@ -88,7 +88,7 @@ class GeneratedImages(ImageSource):
         """Images `batch` * 64 onwards, up to the last of the set."""
         first = batch * _BATCH_SIZE
         numbers = range(first, min(first + _BATCH_SIZE, self._num_images))
-        values = self._called([_noise_seed(self.seed, number) for number in numbers])
+        values = self._called([noise_seed(self.seed, number) for number in numbers])
         if values.ndim != 4 or len(values) != len(numbers) or values.shape[3] not in (1, 3):
             raise UserError(
                 f"{self.name} makes arrays of shape {values.shape} when asked for {len(numbers)} images: gray or RGB "
@@ -120,8 +120,8 @@ def is_release(folder: Path) -> bool:
     return (folder / INDEX_FILE).is_file()
 
 
-def _noise_seed(seed: int, number: int) -> int:
-    """A seed for image `number`, unlike those of other numbers and other seeds."""
+def noise_seed(seed: int, number: int) -> int:
+    """A seed for image `number`, scattered so that near numbers and near seeds have nothing in common."""
     return int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0])
 
 

@@ -1,0 +1,171 @@
+"""What `hfloop metrics` does: a metric, its bounds and its protocol for two sets of images; returns what to print."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+
+import torch
+
+from hfloop.errors import UserError
+from hfloop.images.source import ImageSource
+from hfloop.images.sources import load_images
+from hfloop.metrics.comparison import Comparison, Report
+from hfloop.metrics.features import load_extractor
+from hfloop.metrics.frechet_distance.frechet import smallest_extrapolation
+from hfloop.metrics.results import Measurement
+from hfloop.plain import speak_plainly
+
+logger = logging.getLogger(__name__)
+
+_SMALLEST = 20  # images: the inception score wants 10 parts of 2, the neighbourhoods more than 5
+_SUBSET = 1000  # images of one of KID's subsets
+
+
+def measure(
+    metric: str,
+    real: str,
+    fake: str,
+    *,
+    extractor: str,
+    num_images: int | None,
+    batch_size: int,
+    seed: int,
+    allow_small: bool,
+    skip_corrupt: bool,
+    as_json: bool,
+) -> str:
+    """Measure the images that `fake` names against those that `real` names.
+
+    Args:
+        metric: fd, kid, prdc or is.
+        real: see :func:`hfloop.images.sources.load_images`.
+        fake: the same, or a release that makes `num_images` images.
+        extractor: see :func:`hfloop.metrics.features.load_extractor`.
+        num_images: how many of the fakes to use, chosen or made by the seed; None for all.
+        batch_size: images that go through the extractor at a time.
+        seed: of every random choice.
+        allow_small: measure a Fréchet distance of no more images than features, too.
+        skip_corrupt: leave out images that cannot be read.
+        as_json: JSON for programs instead of lines for people.
+
+    Raises:
+        UserError: the images or the extractor cannot be read, or there are too few images.
+    """
+    speak_plainly()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    comparison = Comparison(
+        real=load_images(real, skip_corrupt=skip_corrupt),
+        fake=load_images(fake, num_images=num_images, seed=seed, skip_corrupt=skip_corrupt),
+        extractor=load_extractor(extractor, device),
+        seed=seed,
+        batch_size=batch_size,
+    )
+    _check(metric, comparison, allow_small=allow_small)
+    compute: dict[str, Callable[[], Report]] = {
+        "fd": comparison.frechet_distance,
+        "kid": comparison.kernel_distance,
+        "prdc": comparison.precision_recall,
+        "is": comparison.inception_score,
+    }
+    report = compute[metric]()
+    if as_json:
+        return json.dumps(report.to_dict(), indent=2, ensure_ascii=False)
+    return "\n".join([*_figures(report), "", *_protocol(report, comparison)])
+
+
+def _check(metric: str, comparison: Comparison, *, allow_small: bool) -> None:
+    """Refuse what no figure can be trusted of, and warn of what one should know.
+
+    Raises:
+        UserError: there are too few images for the metric.
+    """
+    real, fake, dimension = comparison.real, comparison.fake, comparison.extractor.dimension
+    for role, images in (("REAL", real), ("FAKE", fake)):
+        if len(images) < _SMALLEST:
+            raise UserError(f"{role} {images.name} has {len(images)} images: at least {_SMALLEST} are needed.")
+        if metric == "fd" and len(images) <= dimension and not allow_small:
+            raise UserError(
+                f"{role} {images.name} has {len(images)} images, no more than {comparison.extractor.name} has "
+                f"features ({dimension}), so the distance would mostly be sample count: take more images or an "
+                "extractor with fewer features, or give --allow_small to measure all the same."
+            )
+    if real.fingerprint == fake.fingerprint:
+        logger.warning("Warning: REAL and FAKE are the same images.")
+    if real.shape != fake.shape:
+        logger.warning(
+            "Warning: real images are %s and generated ones %s (channels × height × width): the extractor brings both "
+            "to its own size and colours, which can hide or add differences.",
+            _shape(real),
+            _shape(fake),
+        )
+    fewest = min(len(real), len(fake))
+    if metric == "fd" and fewest < smallest_extrapolation(dimension):
+        logger.warning(
+            "Warning: %s images are few for %s features, so much of the distance is sample count; from %s on, FD∞ "
+            "tells how much.",
+            f"{fewest:,}",
+            dimension,
+            f"{smallest_extrapolation(dimension):,}",
+        )
+    if metric == "kid" and fewest < _SUBSET:
+        logger.warning(
+            "Warning: subsets of %s images instead of %s: the scatter between them is larger.", fewest, f"{_SUBSET:,}"
+        )
+
+
+def _figures(report: Report) -> list[str]:
+    """The figures of the generated images, each above its bounds."""
+    bounds = {figure.metric: figure for figure in report.real}, {figure.metric: figure for figure in report.noise}
+    width = max(len(figure.metric) for figure in report.generated) + 2
+    lines = []
+    for figure in report.generated:
+        lines.append(f"{figure.metric:<{width}}{_value(figure)}")
+        lines += [
+            f"{'  ' + name:<{width}}{_value(bound[figure.metric])}"
+            for name, bound in zip(("held-out reals", "noise"), bounds, strict=True)
+            if figure.metric in bound
+        ]
+    whole, *limit = report.generated
+    if limit and whole.metric.startswith("frechet_distance/"):
+        excess = whole.value - limit[0].value
+        share = f"{_number(excess)} ({excess / whole.value:.1%})" if limit[0].value > 0 else "All"
+        lines.append(f"{share} of the distance is sample count.")
+    return lines
+
+
+def _protocol(report: Report, comparison: Comparison) -> list[str]:
+    figure, held_out = report.generated[0], report.real[0]
+    protocol = figure.protocol
+    parameters = ", ".join(f"{name} {value:,}" for name, value in figure.parameters.items())
+    return [
+        f"± is the {figure.uncertainty_kind}.",
+        f"generated: {protocol.n_fake:,} images of {comparison.fake.name}, sha256 {protocol.fake_fingerprint[:12]}…",
+        f"real: {len(comparison.real):,} images of {comparison.real.name}, sha256 {comparison.real.fingerprint[:12]}…",
+        _held_out(held_out),
+        f"noise: {report.noise[0].protocol.n_fake:,} images of uniform noise",
+        f"features: {protocol.extractor}, {protocol.dimension} of {protocol.dtype}, "
+        f"sha256 {protocol.extractor_sha256[:12]}…",
+        f"images before them: {protocol.image_pipeline}",
+        f"seed {protocol.seed}" + (f", {parameters}" if parameters else ""),
+    ]
+
+
+def _held_out(figure: Measurement) -> str:
+    protocol = figure.protocol
+    against = f", against the other {protocol.n_real:,}" if protocol.n_real else ""
+    return f"held-out reals: {protocol.n_fake:,} of the real images{against}"
+
+
+def _value(figure: Measurement) -> str:
+    return f"{_number(figure.value):>10} ± {_number(figure.uncertainty)}"
+
+
+def _number(value: float) -> str:
+    """Four significant digits, without an exponent where it can be read so."""
+    return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def _shape(images: ImageSource) -> str:
+    return " × ".join(str(length) for length in images.shape)

@@ -1,0 +1,303 @@
+"""Measure generated images against real ones, and in the same run both bounds of the figure.
+
+One bound is what a perfect generator would get: some of the reals, held out, against the others. The other is what
+pure noise gets.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from hfloop.images.noise import NoiseImages
+from hfloop.images.source import ImageSource
+from hfloop.images.sources import SubsetImages
+from hfloop.metrics.extraction import extract, extract_all, progress_bar
+from hfloop.metrics.features import FeatureExtractor
+from hfloop.metrics.frechet_distance.frechet import (
+    FeatureStatistics,
+    extrapolate,
+    frechet_distance,
+    smallest_extrapolation,
+    standard_error,
+)
+from hfloop.metrics.inception_score.divergence import inception_score
+from hfloop.metrics.kernel_distance.kernel import kernel_distance
+from hfloop.metrics.prdc.manifold import manifold_scores
+from hfloop.metrics.reference import FrechetReference, cached_reference
+from hfloop.metrics.results import Measurement, Protocol
+from hfloop.metrics.running import RunningStatistics
+
+Features = npt.NDArray[np.float32]  # (images, dimension)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one metric says of generated images, and of what bounds them; each figure with its own protocol.
+
+    Attributes:
+        generated: the figures of the generated images.
+        real: the same figures of real images that were held out, in the generated ones' place.
+        noise: the same figures of uniform noise in their place.
+    """
+
+    generated: tuple[Measurement, ...]
+    real: tuple[Measurement, ...]
+    noise: tuple[Measurement, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All figures with their protocols, ready for JSON."""
+        return {
+            "generated": [figure.to_dict() for figure in self.generated],
+            "real_against_real": [figure.to_dict() for figure in self.real],
+            "noise_against_real": [figure.to_dict() for figure in self.noise],
+        }
+
+
+@dataclass(frozen=True)
+class _Figure:
+    """A figure before its protocol is put to it; see :class:`Measurement`."""
+
+    name: str
+    value: float
+    uncertainty: float
+    uncertainty_kind: str
+    parameters: dict[str, int | float]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The sets of images that a metric compares, and the extractor that it sees them through.
+
+    Args:
+        real: the real images, at least two.
+        fake: the generated ones.
+        extractor: makes the features.
+        seed: of the images that are held out, the noise, and the metric's own random choices.
+        batch_size: images that go through the extractor at a time.
+    """
+
+    real: ImageSource
+    fake: ImageSource
+    extractor: FeatureExtractor
+    seed: int = 0
+    batch_size: int = 256
+
+    def frechet_distance(self) -> Report:
+        """The Fréchet distance and, where there are fakes enough, its limit FD∞ for endless ones."""
+        reference = cached_reference(self._reference_key(), self._frechet_reference)
+        fake = self._features(self.fake, "generated")
+        return self._report(
+            generated=[*_frechet(reference.whole, fake), *_frechet_limit(reference.whole, fake, self.seed)],
+            real=_frechet(reference.rest, reference.held_out),
+            noise=_frechet(reference.whole, self._features(self._noise, "noise")),
+        )
+
+    def kernel_distance(self) -> Report:
+        """The kernel distance (KID)."""
+        return self._against_features(partial(_kernel, seed=self.seed))
+
+    def precision_recall(self) -> Report:
+        """Precision, recall, density and coverage."""
+        return self._against_features(_manifold)
+
+    def inception_score(self) -> Report:
+        """The inception score, which looks at no reals: its bounds are the scores of reals and of noise.
+
+        Raises:
+            UserError: the extractor knows no classes.
+        """
+        held_out = self._probabilities(self._held_out, "real")
+        return self._report(
+            generated=_inception(self._probabilities(self.fake, "generated"), self.seed),
+            real=_inception(held_out, self.seed),
+            noise=_inception(self._probabilities(self._noise, "noise"), self.seed),
+            looks_at_real=False,
+        )
+
+    @cached_property
+    def _held_out_indices(self) -> npt.NDArray[np.int64]:
+        """As many of the reals as there are fakes, but no more than half, chosen by the seed; ascending."""
+        n = min(len(self.fake), len(self.real) // 2)
+        return np.sort(np.random.default_rng(self.seed).permutation(len(self.real))[:n])
+
+    @cached_property
+    def _rest_indices(self) -> npt.NDArray[np.int64]:
+        return np.setdiff1d(np.arange(len(self.real)), self._held_out_indices)
+
+    @property
+    def _held_out(self) -> ImageSource:
+        return SubsetImages(self.real, self._held_out_indices)
+
+    @property
+    def _rest(self) -> ImageSource:
+        return SubsetImages(self.real, self._rest_indices)
+
+    @property
+    def _noise(self) -> ImageSource:
+        return NoiseImages(len(self.fake), self.fake.shape, self.seed)
+
+    def _features(self, images: ImageSource, what: str) -> Features:
+        return extract_all(self.extractor, images, batch_size=self.batch_size, what=f"features of {what} images")
+
+    def _probabilities(self, images: ImageSource, what: str) -> Features:
+        return extract_all(
+            self.extractor.probabilities, images, batch_size=self.batch_size, what=f"classes of {what} images"
+        )
+
+    def _frechet_reference(self) -> FrechetReference:
+        """Statistics of the reals without keeping their features, but for the held-out ones."""
+        held_out = self._features(self._held_out, "held-out real")
+        rest = RunningStatistics.over(
+            extract(self.extractor, self._rest, batch_size=self.batch_size, what="features of the other real images")
+        )
+        whole = RunningStatistics.over([torch.from_numpy(held_out)])
+        whole.merge(rest)
+        return FrechetReference(whole=whole.statistics(), rest=rest.statistics(), held_out=held_out)
+
+    def _reference_key(self) -> dict[str, str | int]:
+        """Everything that :meth:`_frechet_reference` depends on."""
+        return {
+            "images": self.real.fingerprint,
+            "held_out": len(self._held_out_indices),
+            "seed": self.seed,
+            "extractor": self.extractor.name,
+            "extractor_sha256": self.extractor.sha256,
+            "dtype": self.extractor.dtype,
+            "image_pipeline": self.extractor.image_pipeline,
+        }
+
+    def _against_features(self, figures: Callable[[Features, Features], list[_Figure]]) -> Report:
+        """A metric that wants all features of both sets at once."""
+        real = self._features(self.real, "real")
+        return self._report(
+            generated=figures(real, self._features(self.fake, "generated")),
+            real=figures(real[self._rest_indices], real[self._held_out_indices]),
+            noise=figures(real, self._features(self._noise, "noise")),
+        )
+
+    def _report(
+        self, *, generated: list[_Figure], real: list[_Figure], noise: list[_Figure], looks_at_real: bool = True
+    ) -> Report:
+        """Put its protocol to each figure."""
+        return Report(
+            generated=self._measurements(generated, self.fake, self.real if looks_at_real else None),
+            real=self._measurements(real, self._held_out, self._rest if looks_at_real else None),
+            noise=self._measurements(noise, self._noise, self.real if looks_at_real else None),
+        )
+
+    def _measurements(
+        self, figures: list[_Figure], images: ImageSource, reference: ImageSource | None
+    ) -> tuple[Measurement, ...]:
+        extractor = self.extractor
+        protocol = Protocol(
+            extractor=extractor.name,
+            extractor_sha256=extractor.sha256,
+            dimension=extractor.dimension,
+            dtype=extractor.dtype,
+            image_pipeline=extractor.image_pipeline,
+            n_real=len(reference) if reference is not None else 0,
+            n_fake=len(images),
+            reference_fingerprint=reference.fingerprint if reference is not None else None,
+            fake_fingerprint=images.fingerprint,
+            seed=self.seed,
+        )
+        return tuple(
+            Measurement(
+                metric=f"{figure.name}/{extractor.name}",
+                value=figure.value,
+                uncertainty=figure.uncertainty,
+                uncertainty_kind=figure.uncertainty_kind,
+                protocol=protocol,
+                parameters=figure.parameters,
+            )
+            for figure in figures
+        )
+
+
+def _frechet(reference: FeatureStatistics, features: Features) -> list[_Figure]:
+    return [
+        _Figure(
+            name="frechet_distance",
+            value=frechet_distance(reference, FeatureStatistics.of(features)),
+            uncertainty=standard_error(reference, features),
+            uncertainty_kind="standard error over the images, the reference taken as given",
+            parameters={},
+        )
+    ]
+
+
+def _frechet_limit(reference: FeatureStatistics, features: Features, seed: int) -> list[_Figure]:
+    """FD∞; nothing where there are too few images for it."""
+    if len(features) < smallest_extrapolation(reference.dimension):
+        return []
+    limit = extrapolate(reference, features, seed=seed, progress=partial(_bar, what="distance at smaller counts"))
+    return [
+        _Figure(
+            name="frechet_distance_infinity",
+            value=limit.value,
+            # The straight line's error and that of the images it was fitted to are independent of each other.
+            uncertainty=math.hypot(limit.uncertainty, standard_error(reference, features)),
+            uncertainty_kind="standard error of the extrapolation and over the images, the reference taken as given",
+            parameters={"n_points": len(limit.sizes), "smallest_n": limit.sizes[0]},
+        )
+    ]
+
+
+def _kernel(reference: Features, features: Features, *, seed: int) -> list[_Figure]:
+    distance = kernel_distance(reference, features, seed=seed, progress=partial(_bar, what="kernel distance"))
+    return [
+        _Figure(
+            name="kernel_distance",
+            value=distance.value,
+            uncertainty=distance.uncertainty,
+            uncertainty_kind="standard deviation over the subsets",
+            parameters={"n_subsets": distance.n_subsets, "subset_size": distance.subset_size},
+        )
+    ]
+
+
+def _manifold(reference: Features, features: Features) -> list[_Figure]:
+    scores = manifold_scores(reference, features, progress=partial(_bar, what="neighbours"))
+    return [
+        _Figure(
+            name=name,
+            value=share.value,
+            uncertainty=share.uncertainty,
+            uncertainty_kind="standard error over the images, the neighbourhoods taken as given",
+            parameters={"nearest_k": scores.nearest_k},
+        )
+        for name, share in [
+            ("precision", scores.precision),
+            ("recall", scores.recall),
+            ("density", scores.density),
+            ("coverage", scores.coverage),
+        ]
+    ]
+
+
+def _inception(probabilities: Features, seed: int) -> list[_Figure]:
+    score = inception_score(probabilities, seed=seed)
+    return [
+        _Figure(
+            name="inception_score",
+            value=score.value,
+            uncertainty=score.uncertainty,
+            uncertainty_kind="standard deviation over the splits",
+            parameters={"n_splits": score.n_splits},
+        )
+    ]
+
+
+def _bar(steps: Sequence[int], what: str) -> Iterator[int]:
+    with progress_bar(len(steps), what, "steps") as bar:
+        for step in steps:
+            yield step
+            bar.update()
