@@ -1,0 +1,1 @@
+"""Generative adversarial networks: networks, objectives, penalties, latents, training, alarms."""
