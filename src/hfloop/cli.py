@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hfloop import __version__
 from hfloop.errors import exit_on_user_error
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
 
 app = typer.Typer(
     help="From a data file to a trained, honestly measured model that is ready to share.",
@@ -152,5 +155,12 @@ def metrics(
         allow_small=allow_small,
         skip_corrupt=skip_corrupt,
         as_json=as_json,
+        open_pipeline=_open_pipeline,
     )
     typer.echo(printed)
+
+
+def _open_pipeline(folder: Path, name: str) -> DiffusionPipeline:
+    from hfloop.gan.pipelines import open_pipeline  # loads diffusers, which only a release needs
+
+    return open_pipeline(folder, name)

@@ -17,6 +17,7 @@ from torch.nn.utils import parametrize
 
 from hfloop.files import write_text
 from hfloop.gan import pipeline
+from hfloop.gan.pipelines import PIPELINE_CLASS
 
 
 def baked(network: ModelMixin) -> ModelMixin:
@@ -62,7 +63,7 @@ def write_generator(
         discriminator: written in the same way to `discriminator/`, of which `model_index.json` says nothing.
     """
     index: dict[str, Any] = {
-        "_class_name": [_source(pipeline.GANPipeline).stem, pipeline.GANPipeline.__name__],
+        "_class_name": PIPELINE_CLASS,
         "_diffusers_version": diffusers.__version__,
         "generator": [_source(type(generator)).stem, type(generator).__name__],
     }

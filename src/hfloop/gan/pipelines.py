@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from diffusers import DiffusionPipeline
 from diffusers.models.modeling_utils import ModelMixin
 from safetensors import SafetensorError
 
@@ -13,8 +14,9 @@ from hfloop.errors import UserError
 from hfloop.gan import pipeline
 from hfloop.gan.networks import MODULES, network_class
 from hfloop.hub.source import downloaded
+from hfloop.images.generated import INDEX_FILE, best_device, open_diffusers_pipeline
 
-INDEX_FILE = "model_index.json"
+PIPELINE_CLASS = ["pipeline", "GANPipeline"]  # as model_index.json names it: the copied file, and its class
 
 
 class GANPipeline(pipeline.GANPipeline):
@@ -29,11 +31,29 @@ class GANPipeline(pipeline.GANPipeline):
                 networks, or its weights are not exactly those that the generator needs.
         """
         name = str(name_or_path)
-        folder = Path(name) if Path(name).exists() else downloaded(name)
+        return cls._from_folder(Path(name) if Path(name).exists() else downloaded(name), name)
+
+    @classmethod
+    def _from_folder(cls, folder: Path, name: str) -> GANPipeline:
         index = _read_object(folder / INDEX_FILE, name)
         if not index.get("generator"):
             raise UserError(f"{name} is no GAN: its {INDEX_FILE} names no `generator`.")
         return cls(load_network(folder / "generator", name), index.get("id2label"))
+
+
+def open_pipeline(folder: Path, name: str) -> DiffusionPipeline:
+    """The pipeline of a release, hfloop's or one of diffusers', on the machine's accelerator or the CPU.
+
+    Args:
+        folder: a release with `model_index.json`.
+        name: what to call it in messages.
+
+    Raises:
+        UserError: it cannot be loaded, or is neither.
+    """
+    if _read_object(folder / INDEX_FILE, name).get("_class_name") == PIPELINE_CLASS:
+        return GANPipeline._from_folder(folder, name).to(best_device())  # type: ignore[return-value]  # it is one
+    return open_diffusers_pipeline(folder, name)
 
 
 def load_network(folder: Path, name: str | None = None) -> ModelMixin:

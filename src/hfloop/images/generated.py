@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -20,8 +20,11 @@ from hfloop.images.arrays import uint8_pixels
 from hfloop.images.source import ImageSource, Pixels
 
 if TYPE_CHECKING:
+    import torch
     from diffusers import DiffusionPipeline
     from torch import nn
+
+    OpenPipeline = Callable[[Path, str], DiffusionPipeline]
 
 INDEX_FILE = "model_index.json"
 _BATCH_SIZE = 64
@@ -30,12 +33,13 @@ _BATCH_SIZE = 64
 class GeneratedImages(ImageSource):
     """The images that the pipeline of a release makes, image i from noise seeded by (seed, i).
 
-    The pipeline is one of diffusers' own for unconditional images. It always makes whole batches, images 0 to 63,
-    64 to 127 and so on, whichever of them are asked for: a network's output for one image depends in its last bits on
-    how many others are in the batch, so an image made in a batch of its own could differ by one level in a pixel.
-    Reading in order makes each batch once. A pipeline takes its own default number of inference steps, or as many
-    as its scheduler was trained with, if these are fewer. It runs on the machine's accelerator, else on the CPU;
-    other hardware makes images that differ in last bits. Values become uint8 as in a saved PNG.
+    A pipeline that knows classes makes them in turn: image i is of class i modulo their number. Any pipeline
+    always makes whole batches, images 0 to 63, 64 to 127 and so on, whichever of them are asked for: a network's
+    output for one image depends in its last bits on how many others are in the batch, so an image made in a batch
+    of its own could differ by one level in a pixel. Reading in order makes each batch once. A pipeline takes its
+    own default number of inference steps, or as many as its scheduler was trained with, if these are fewer. It
+    runs on the machine's accelerator, else on the CPU; other hardware makes images that differ in last bits.
+    Values become uint8 as in a saved PNG.
 
     The fingerprint covers the weights, the configuration files, the number of images and the seed, not the pixels.
 
@@ -44,18 +48,26 @@ class GeneratedImages(ImageSource):
         num_images: how many images the set has, at least 1.
         seed: 0 or more.
         name: what to call the set; default: the folder.
+        open_pipeline: loads the pipeline of a folder; default: diffusers' own for unconditional images.
 
     Raises:
         UserError: the release holds code of its own, has no weights in safetensors or others than it says, its
             pipeline is not one that makes images from noise alone, or the pipeline fails.
     """
 
-    def __init__(self, folder: Path, num_images: int, seed: int, name: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        num_images: int,
+        seed: int,
+        name: str | None = None,
+        open_pipeline: OpenPipeline | None = None,
+    ) -> None:
         self.folder = folder
         self.name = name or str(folder)
         self.seed = seed
         self._num_images = num_images
-        self._pipeline = _load_pipeline(folder, self.name)
+        self._pipeline = (open_pipeline or open_diffusers_pipeline)(folder, self.name)
         self._arguments = _call_arguments(self._pipeline)
         self._last_batch = 0, self._make(0)
         self.shape = self._last_batch[1].shape[1:]
@@ -88,7 +100,7 @@ class GeneratedImages(ImageSource):
         """Images `batch` * 64 onwards, up to the last of the set."""
         first = batch * _BATCH_SIZE
         numbers = range(first, min(first + _BATCH_SIZE, self._num_images))
-        values = self._called([noise_seed(self.seed, number) for number in numbers])
+        values = self._called(numbers)
         if values.ndim != 4 or len(values) != len(numbers) or values.shape[3] not in (1, 3):
             raise UserError(
                 f"{self.name} makes arrays of shape {values.shape} when asked for {len(numbers)} images: gray or RGB "
@@ -96,15 +108,18 @@ class GeneratedImages(ImageSource):
             )
         return np.ascontiguousarray(uint8_pixels(values, f"{self.name}: its pipeline's output").transpose(0, 3, 1, 2))
 
-    def _called(self, seeds: list[int]) -> npt.NDArray[np.floating]:
+    def _called(self, numbers: range) -> npt.NDArray[np.floating]:
         """What the pipeline makes: values from 0 to 1 of shape (images, height, width, channels)."""
         import torch
 
-        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        generators = [torch.Generator().manual_seed(noise_seed(self.seed, number)) for number in numbers]
+        num_classes = self._arguments["num_classes"]
+        labels = {"class_labels": [number % num_classes for number in numbers]} if num_classes else {}
         try:
             output = self._pipeline(  # type: ignore[operator]  # every pipeline but the base class can be called
-                **{self._arguments["count"]: len(seeds)},
+                **{self._arguments["count"]: len(numbers)},
                 **self._arguments["fixed"],
+                **labels,
                 generator=generators,
                 output_type="np",
             )
@@ -125,8 +140,16 @@ def noise_seed(seed: int, number: int) -> int:
     return int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0])
 
 
-def _load_pipeline(folder: Path, name: str) -> DiffusionPipeline:
-    import torch
+def open_diffusers_pipeline(folder: Path, name: str) -> DiffusionPipeline:
+    """One of diffusers' own pipelines for unconditional images, with exactly its weights.
+
+    Args:
+        folder: a release with `model_index.json`.
+        name: what to call it in messages.
+
+    Raises:
+        UserError: the release brings code of its own, cannot be loaded, or is of another kind.
+    """
     from diffusers import DiffusionPipeline
 
     index = _read_index(folder, name)
@@ -135,8 +158,14 @@ def _load_pipeline(folder: Path, name: str) -> DiffusionPipeline:
         models = _load_models(folder, index, name)
         pipeline = DiffusionPipeline.from_pretrained(folder, use_safetensors=True, **models)
     pipeline.set_progress_bar_config(disable=True)
-    device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
-    return pipeline.to(device)
+    return pipeline.to(best_device())
+
+
+def best_device() -> torch.device:
+    """The machine's accelerator, else the CPU."""
+    import torch
+
+    return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
 
 
 def _read_index(folder: Path, name: str) -> dict[str, Any]:
@@ -195,7 +224,7 @@ def _check_call(pipeline_class: type[DiffusionPipeline], name: str) -> None:
 
 
 def _call_arguments(pipeline: DiffusionPipeline) -> dict[str, Any]:
-    """How to call a pipeline: the name of the argument `count`, and `fixed` arguments."""
+    """How to call a pipeline: the name of the argument `count`, `fixed` arguments, and how many classes it knows."""
     parameters = _call_parameters(type(pipeline))
     scheduler = getattr(pipeline, "scheduler", None)
     trained = scheduler.config.get("num_train_timesteps") if scheduler is not None else None
@@ -204,6 +233,7 @@ def _call_arguments(pipeline: DiffusionPipeline) -> dict[str, Any]:
     return {
         "count": "num_images" if "num_images" in parameters else "batch_size",
         "fixed": {"num_inference_steps": trained} if fewer else {},
+        "num_classes": pipeline.generator.config.num_classes if "class_labels" in parameters else None,  # type: ignore
     }
 
 

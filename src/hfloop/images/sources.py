@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,9 @@ from hfloop.images.generated import INDEX_FILE, GeneratedImages, is_release
 from hfloop.images.hub_datasets import is_saved_dataset, load_hub_images, load_saved_images
 from hfloop.images.source import ArrayImages, ImageSource, Pixels
 
+if TYPE_CHECKING:
+    from hfloop.images.generated import OpenPipeline
+
 DIGITS_SPLITS = ("train", "test")
 _DIGITS_TEST_SHARE = 0.2
 _DATASETS_PREFIX = "datasets/"  # of a dataset's page on the Hub
@@ -26,7 +30,14 @@ _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _FILE_SUFFIXES = (*IMAGE_SUFFIXES, ".npz", ".npy", ".gz", ".zip", ".tar", ".parquet", ".json", ".safetensors")
 
 
-def load_images(name: str, *, num_images: int | None = None, seed: int = 0, skip_corrupt: bool = False) -> ImageSource:
+def load_images(
+    name: str,
+    *,
+    num_images: int | None = None,
+    seed: int = 0,
+    skip_corrupt: bool = False,
+    open_pipeline: OpenPipeline | None = None,
+) -> ImageSource:
     """Open a set of images by its name.
 
     | name | what it is |
@@ -44,6 +55,7 @@ def load_images(name: str, *, num_images: int | None = None, seed: int = 0, skip
             of the set. Default: all images.
         seed: of the generator's noise or of the subset.
         skip_corrupt: leave out images of folders and datasets that cannot be decoded, with one warning.
+        open_pipeline: loads a generator's release; default: see :class:`GeneratedImages`.
 
     Raises:
         UserError: there is no such set, it cannot be read, or it has fewer images than `num_images`.
@@ -59,7 +71,7 @@ def load_images(name: str, *, num_images: int | None = None, seed: int = 0, skip
     if stem == "digits":
         images: ImageSource = load_digits(split, name)
     elif is_release(path):
-        return GeneratedImages(path, _required(num_images, name), seed, name)
+        return GeneratedImages(path, _required(num_images, name), seed, name, open_pipeline)
     elif is_saved_dataset(path):
         images = load_saved_images(name, path, None, skip_corrupt)
     elif path.is_dir():
@@ -75,7 +87,7 @@ def load_images(name: str, *, num_images: int | None = None, seed: int = 0, skip
     elif _looks_like_a_path(stem):
         raise _missing(stem)
     else:
-        return GeneratedImages(_downloaded_release(name), _required(num_images, name), seed, name)
+        return GeneratedImages(_downloaded_release(name), _required(num_images, name), seed, name, open_pipeline)
     return _subset(images, num_images, seed)
 
 

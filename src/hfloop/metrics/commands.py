@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -16,6 +17,9 @@ from hfloop.metrics.features import load_extractor
 from hfloop.metrics.frechet_distance.frechet import smallest_extrapolation
 from hfloop.metrics.results import Measurement
 from hfloop.plain import speak_plainly
+
+if TYPE_CHECKING:
+    from hfloop.images.generated import OpenPipeline
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +39,7 @@ def measure(
     allow_small: bool,
     skip_corrupt: bool,
     as_json: bool,
+    open_pipeline: OpenPipeline,
 ) -> str:
     """Measure the images that `fake` names against those that `real` names.
 
@@ -49,6 +54,7 @@ def measure(
         allow_small: measure a Fréchet distance of no more images than features, too.
         skip_corrupt: leave out images that cannot be read.
         as_json: JSON for programs instead of lines for people.
+        open_pipeline: loads a release that makes images.
 
     Raises:
         UserError: the images or the extractor cannot be read, or there are too few images.
@@ -57,7 +63,9 @@ def measure(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     comparison = Comparison(
         real=load_images(real, skip_corrupt=skip_corrupt),
-        fake=load_images(fake, num_images=num_images, seed=seed, skip_corrupt=skip_corrupt),
+        fake=load_images(
+            fake, num_images=num_images, seed=seed, skip_corrupt=skip_corrupt, open_pipeline=open_pipeline
+        ),
         extractor=load_extractor(extractor, device),
         seed=seed,
         batch_size=batch_size,
