@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -20,6 +21,7 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from hfloop.errors import UserError, exit_on_user_error
 from hfloop.images.noise import NoiseImages
 from hfloop.images.source import ArrayImages, ImageSource, Pixels
 from hfloop.images.sources import SubsetImages, load_images
@@ -66,9 +68,10 @@ def main() -> None:
     print(f"{extractor.name}: {arguments.num_images:,} images of {images.name} against {len(reference):,} of ", end="")
     print(f"{reference.name}; precision to coverage against {measure.n_neighbours:,} of them\n")
     print(table(rows))
-    check(rows)
     if arguments.picture:
         draw(rows, arguments.picture)
+    if not grows_at_every_step(rows):
+        sys.exit(1)
 
 
 class Measure:
@@ -115,6 +118,10 @@ def worsened(images: ImageSource, n: int, seed: int) -> Iterator[tuple[str, str,
         yield "JPEG quality", str(quality), ArrayImages(compressed(pixels, quality), "compressed")
     for count in REMOVED_CLASSES:
         left = np.flatnonzero(images.labels < images.labels.max() + 1 - count)
+        if len(left) < n:
+            raise UserError(
+                f"without {count} classes {images.name} has {len(left)} images: give --num_images {len(left)}."
+            )
         yield "classes removed", str(count), SubsetImages(images, np.random.default_rng(seed).permutation(left)[:n])
     yield "pure noise", "uniform", NoiseImages(n, images.shape, seed)
 
@@ -154,14 +161,16 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def check(rows: list[Row]) -> None:
-    """Say for each worsening whether every step raised the distance."""
-    real = rows[0].figures[0]
+def grows_at_every_step(rows: list[Row]) -> bool:
+    """Whether every step of every worsening raised the distance; says it of each."""
+    real, all_grow = rows[0].figures[0], True
     print()
     for kind in dict.fromkeys(row.kind for row in rows[1:]):
         distances = [real, *(row.figures[0] for row in rows if row.kind == kind)]
         grows = all(before < after for before, after in pairwise(distances))
         print(f"{kind}: FD {'grows at every step' if grows else 'DOES NOT grow at every step'}")
+        all_grow = all_grow and grows
+    return all_grow
 
 
 def draw(rows: list[Row], path: Path) -> None:
@@ -194,4 +203,4 @@ def draw(rows: list[Row], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    exit_on_user_error(main)

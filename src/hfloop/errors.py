@@ -24,6 +24,10 @@ def exit_on_user_error(command: Callable[[], None]) -> None:
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(2)
+    except SystemExit as end:
+        if end.code == 130:
+            sys.stderr.write("interrupted; nothing was left half-written\n")
+        raise
     except BrokenPipeError:  # the reader of a pipe (`hfloop … | head`) left: not an error of ours
         sys.stderr.close()
         sys.exit(141)

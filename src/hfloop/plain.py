@@ -16,6 +16,7 @@ def speak_plainly() -> None:
 
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its retries; what comes of them we say
     logging.raiseExceptions = False  # a line that does not fit into log.txt any more is no reason for a traceback
     logger = logging.getLogger("hfloop")
     logger.propagate = False

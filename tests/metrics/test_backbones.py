@@ -27,8 +27,7 @@ from transformers import (
 )
 
 from hfloop.errors import UserError
-from hfloop.files import sha256_of_file
-from hfloop.metrics.backbones import read_preparation, sha256_of_weights
+from hfloop.metrics.backbones import read_preparation, sha256_of_model
 from hfloop.metrics.features import load_extractor
 
 SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
@@ -93,8 +92,8 @@ def test_dinov2_gives_its_class_token_after_the_files_own_preparation(folder):
     with torch.inference_mode():
         expected = dinov2()((pixels - mean) / std).last_hidden_state[:, 0]
     torch.testing.assert_close(extractor(images), expected, atol=1e-5, rtol=1e-5)
-    assert (extractor.name, extractor.dimension, extractor.classes) == (str(folder), 16, None)
-    assert extractor.sha256 == sha256_of_file(folder / "model.safetensors")
+    assert (extractor.name, extractor.dimension, extractor.classes) == (folder.name, 16, None)
+    assert extractor.sha256 == sha256_of_model(folder)
     assert extractor.image_pipeline == (
         "gray repeated to three channels, resized to a shortest edge of 32 (PyTorch, bicubic with antialiasing, in "
         "float32), the central 28×28 kept, multiplied by 0.00392157, less [0.485, 0.456, 0.406], divided by [0.229, "
@@ -119,7 +118,9 @@ def test_gray_images_are_repeated(folder):
 
 def test_a_backbone_has_no_class_probabilities(folder):
     message = sentence_of(lambda: load_extractor(str(folder)).probabilities(random_images(1, 3, 28, 28)), folder)
-    assert message == "the extractor NAME is no classifier; name one for class probabilities, such as mnist-v1."
+    assert (
+        message == f"the extractor {folder.name} is no classifier; name one for class probabilities, such as mnist-v1."
+    )
 
 
 def vit(model_class, **options):
@@ -195,13 +196,21 @@ def test_without_pooler_and_class_token_the_last_layer_is_averaged(tmp_path, new
     torch.testing.assert_close(extractor(images), expected)
 
 
+def test_another_configuration_is_another_extractor(tmp_path):
+    dinov2().save_pretrained(tmp_path)
+    first = sha256_of_model(tmp_path)
+    config = tmp_path / "config.json"
+    config.write_text(config.read_text().replace('"num_hidden_layers": 2', '"num_hidden_layers": 1'))
+    assert sha256_of_model(tmp_path) != first
+
+
 def test_weights_in_several_files_have_one_hash(tmp_path):
     dinov2().save_pretrained(tmp_path, max_shard_size="10KB")
     assert not (tmp_path / "model.safetensors").exists()
-    first = sha256_of_weights(tmp_path)
+    first = sha256_of_model(tmp_path)
     shard = next(tmp_path.glob("model-*.safetensors"))
     save_file({name: tensor + 1 for name, tensor in load_file(shard).items()}, shard, metadata={"format": "pt"})
-    assert len(first) == 64 and sha256_of_weights(tmp_path) != first
+    assert len(first) == 64 and sha256_of_model(tmp_path) != first
 
 
 # ------------------------------------------------------------------ preparation

@@ -8,10 +8,13 @@ import pytest
 import torch
 
 from hfloop.errors import UserError
+from hfloop.images.noise import NoiseImages
 from hfloop.images.source import ArrayImages
 from hfloop.metrics.comparison import Comparison
 from hfloop.metrics.features import FeatureExtractor
-from hfloop.metrics.frechet_distance.frechet import FeatureStatistics, frechet_distance
+from hfloop.metrics.frechet_distance.frechet import FeatureStatistics, extrapolate, frechet_distance
+from hfloop.metrics.inception_score.divergence import inception_score
+from hfloop.metrics.prdc.manifold import manifold_scores
 from hfloop.metrics.reference import _cache_folder
 
 
@@ -79,6 +82,59 @@ def test_held_out_reals_are_no_part_of_their_reference_and_as_many_as_the_fakes(
     assert (few.n_fake, few.n_real) == (50, 50)
 
 
+def bounds_by_hand(real: ArrayImages, fake: ArrayImages, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The held-out reals, the others, and noise, as features."""
+    chosen = np.random.default_rng(seed).permutation(len(real))[: len(fake)]
+    noise = NoiseImages(len(fake), fake.shape, seed)
+    return matrix(real)[chosen], np.delete(matrix(real), chosen, axis=0), noise.read(range(len(fake))).reshape(-1, 4)
+
+
+def test_bounds_are_held_out_reals_against_the_others_and_noise_against_all():
+    real, fake = images(300, 100), images(120, 110, seed=1)
+    comparison = Comparison(real, fake, Pixels(), seed=5)
+    held_out, others, noise = bounds_by_hand(real, fake, seed=5)
+
+    def distance(reference, points):
+        return frechet_distance(FeatureStatistics.of(reference), FeatureStatistics.of(points))
+
+    report = comparison.frechet_distance()
+    assert report.real[0].value == pytest.approx(distance(others, held_out), rel=1e-9)
+    assert report.noise[0].value == pytest.approx(distance(matrix(real), noise), rel=1e-9)
+    report = comparison.precision_recall()
+    for name, figure in zip(("precision", "recall", "density", "coverage"), report.real, strict=True):
+        assert figure.value == pytest.approx(getattr(manifold_scores(others, held_out), name).value)
+    assert report.noise[3].value == pytest.approx(manifold_scores(matrix(real), noise).coverage.value)
+    assert (
+        len({report.real[0].protocol.fake_fingerprint, fake.fingerprint, report.noise[0].protocol.fake_fingerprint})
+        == 3
+    )
+
+
+def test_bounds_of_the_inception_score_are_those_of_reals_and_of_noise():
+    real, fake = images(300, 100), images(120, 110, seed=1)
+    report = Comparison(real, fake, Pixels(), seed=5).inception_score()
+    held_out, _, noise = bounds_by_hand(real, fake, seed=5)
+
+    def score(points):
+        return inception_score(torch.from_numpy(points).float().softmax(dim=1).numpy(), seed=5).value
+
+    in_order = held_out[np.lexsort((np.random.default_rng(5).permutation(300)[:120],))]
+    assert report.real[0].value == pytest.approx(score(in_order))
+    assert report.noise[0].value == pytest.approx(score(noise))
+
+
+def test_the_limits_uncertainty_is_that_of_the_distance_and_of_the_extrapolation():
+    real, fake = images(300, 100), images(60, 110, seed=1)
+    whole, limit = Comparison(real, fake, Pixels(), seed=5).frechet_distance().generated
+    fit = extrapolate(FeatureStatistics.of(matrix(real)), matrix(fake), seed=5)
+    assert limit.value == pytest.approx(fit.value, rel=1e-6)
+    assert limit.uncertainty == pytest.approx(math.hypot(fit.uncertainty, whole.uncertainty), rel=1e-6)
+
+
+def test_other_seeds_make_other_noise():
+    assert (NoiseImages(5, (1, 2, 2), 0).read(range(5)) != NoiseImages(5, (1, 2, 2), 1).read(range(5))).any()
+
+
 def test_a_set_that_repeats_itself_is_not_taken_for_a_perfect_generator():
     real = images(300, 100)
     report = Comparison(real, real, Pixels()).frechet_distance()
@@ -137,13 +193,15 @@ def test_the_reference_is_measured_once(cache):
     extractor = Pixels()
     real, fake = images(300, 100), images(120, 110, seed=1)
     first = Comparison(real, fake, extractor).frechet_distance()
-    assert extractor.images_seen == 300 + 120 + 120
+    assert extractor.images_seen == 300 + 3 * 120  # all reals; fakes, held-out reals and noise
     second = Comparison(real, images(120, 110, seed=1), extractor).frechet_distance()
-    assert extractor.images_seen == 540 + 240  # fakes and noise only
+    assert extractor.images_seen == 660 + 3 * 120
     assert first == second
+    Comparison(real, images(100, 110, seed=1), extractor, seed=1).frechet_distance()
+    assert extractor.images_seen == 1020 + 3 * 100
 
 
-@pytest.mark.parametrize("changed", ["images", "seed", "weights", "pipeline", "count"])
+@pytest.mark.parametrize("changed", ["images", "name", "weights", "pipeline", "dtype"])
 def test_a_reference_of_anything_else_is_not_used(changed):
     extractor = Pixels()
     real, fake = images(300, 100), images(120, 110, seed=1)
@@ -155,10 +213,12 @@ def test_a_reference_of_anything_else_is_not_used(changed):
         extractor.sha256 = "1" * 64
     elif changed == "pipeline":
         extractor.image_pipeline = "otherwise"
-    elif changed == "count":
-        fake = images(100, 110, seed=1)
-    Comparison(real, fake, extractor, seed=int(changed == "seed")).frechet_distance()
-    assert extractor.images_seen == 300 + 2 * len(fake)
+    elif changed == "name":
+        extractor.name = "other"
+    elif changed == "dtype":
+        extractor.dtype = "float16"
+    Comparison(real, fake, extractor).frechet_distance()
+    assert extractor.images_seen == 300 + 3 * len(fake)
 
 
 def damage_cut_short(file):
@@ -193,6 +253,27 @@ def test_a_damaged_cache_file_is_measured_anew_and_replaced(damage, caplog):
     caplog.clear()
     assert Comparison(real, fake, Pixels()).frechet_distance() == first
     assert caplog.text == ""
+
+
+def test_a_cache_file_under_another_ones_name_is_not_used(caplog):
+    fake = images(120, 110, seed=1)
+    Comparison(images(300, 160), fake, Pixels()).frechet_distance()
+    (other,) = _cache_folder().iterdir()
+    first = Comparison(images(300, 100), fake, Pixels()).frechet_distance()
+    (own,) = set(_cache_folder().iterdir()) - {other}
+    other.replace(own)
+    with caplog.at_level(logging.WARNING, logger="hfloop"):
+        assert Comparison(images(300, 100), fake, Pixels()).frechet_distance() == first
+    assert "are damaged" in caplog.text
+
+
+@pytest.mark.parametrize("place", ["/dev/null/x", "/proc/nowhere"])
+def test_a_cache_that_cannot_be_there_costs_no_figure(place, caplog, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_ASSETS_CACHE", place)
+    with caplog.at_level(logging.WARNING, logger="hfloop"):
+        report = Comparison(images(300, 100), images(120, 110, seed=1), Pixels()).frechet_distance()
+    assert report.generated[0].value > 0
+    assert "cannot be used" in caplog.text
 
 
 def test_a_cache_that_cannot_be_written_costs_no_figure(caplog, monkeypatch):

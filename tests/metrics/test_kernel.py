@@ -58,10 +58,26 @@ def test_is_a_function_of_the_seed():
     assert first.value != kernel_distance(X, Y, seed=2, subset_size=50).value
 
 
-def test_subsets_are_no_larger_than_the_smaller_set():
+def test_subsets_are_no_larger_than_half_the_smaller_set():
     X, Y = sets(300, 30, 4)
-    assert kernel_distance(X, Y, seed=0).subset_size == 30
-    assert kernel_distance(X, Y, seed=0, subset_size=20).subset_size == 20
+    assert kernel_distance(X, Y, seed=0).subset_size == 15
+    assert kernel_distance(X, Y, seed=0, subset_size=10).subset_size == 10
+
+
+def test_subsets_of_sets_as_large_as_one_subset_still_differ():
+    X, Y = sets(300, 300, 8, shift=0.0)
+    scatter = np.std(
+        [squared_discrepancy(*np.random.default_rng(seed).normal(size=(2, 150, 8))) for seed in range(200)]
+    )
+    assert kernel_distance(X, Y, seed=0).uncertainty == pytest.approx(scatter, rel=0.5)
+
+
+def test_both_sets_subsets_are_drawn_at_random():
+    X, Y = sets(40, 40, 3)
+    Y[20:] += 5  # the first rows alone would miss these
+    whole = squared_discrepancy(X, Y)
+    assert kernel_distance(X, Y, seed=0).value == pytest.approx(whole, rel=0.1)
+    assert kernel_distance(Y, X, seed=0).value == pytest.approx(whole, rel=0.1)
 
 
 @pytest.mark.parametrize("counts", [{"n_subsets": 1}, {"subset_size": 1}])
@@ -75,7 +91,7 @@ def test_a_scatter_needs_two_subsets_and_a_pair_two_images(counts):
     ("fake", "sentence"),
     [
         (np.full((5, 3), np.nan), "NaN or infinity"),
-        (np.ones((1, 3)), "2 or more images"),
+        (np.ones((1, 3)), "4 or more images"),
         (np.ones((5, 4)), "of 3 and of 4 dimensions"),
     ],
 )

@@ -61,6 +61,12 @@ def test_duplicates_stay_at_distance_zero_though_their_norms_are_large():
     assert measured(real, points[:10].repeat(4, axis=0), 3)["coverage"] == 0.2
 
 
+@pytest.mark.parametrize("offset", [0.0, 3e6, 1e8])
+def test_where_the_features_lie_does_not_matter(offset):
+    real, fake = np.random.default_rng(0).normal(size=(2, 150, 8))
+    assert measured(real + offset, fake + offset, 5) == pytest.approx(measured(real, fake, 5), abs=0.01)
+
+
 def test_equal_sets_are_precise_and_cover_each_other():
     points = np.random.default_rng(0).normal(size=(100, 4))
     scores = measured(points, points, 5)

@@ -42,12 +42,12 @@ def test_prints_the_figure_with_its_bounds_and_protocol(hfloop):
     code, out, err = hfloop(*FD)
     assert code == 0
     value, floor, ceiling = (float(re.search(rf"^ *{name} +([\d.]+) ±", out, re.M)[1]) for name in NAMES)
-    assert 0 < floor < 3 * value < ceiling
+    assert 0 < max(value, floor) < ceiling / 50
     assert "generated: 360 images of digits:test" in out
     assert "real: 1,437 images of digits:train" in out
     assert "held-out reals: 360 of the real images, against the other 1,077" in out
     assert "digits-v1, 64 of float32" in out
-    assert "Warning: 360 images are few for 64 features" in err
+    assert "Warning: 360 generated images are few for 64 features" in err
 
 
 NAMES = ["frechet_distance/digits-v1", "held-out reals", "noise"]
@@ -60,17 +60,20 @@ def test_says_how_much_of_the_distance_is_sample_count(hfloop, tmp_path):
     whole, limit = (
         float(re.search(rf"^frechet_distance{name}/digits-v1 +([\d.]+)", out, re.M)[1]) for name in ("", "_infinity")
     )
-    said = re.search(r"^([\d.]+) \(([\d.]+)%\) of the distance is sample count\.$", out, re.M)
+    said = re.search(
+        r"^([\d.]+) ± [\d.]+ \((\d+)%\) of the distance comes from the number of generated images\.$", out, re.M
+    )
     assert float(said[1]) == pytest.approx(whole - limit, abs=2e-3)
-    assert float(said[2]) == pytest.approx(100 * (whole - limit) / whole, abs=0.1)
-    assert err == ""
+    assert float(said[2]) == pytest.approx(100 * (whole - limit) / whole, abs=1)
+    assert err.count("\n") == 1
+    assert "of 1,797 real images only half can be held out, fewer than the 1,700 generated ones" in err
 
 
 def test_reals_taken_for_fakes_are_noticed(hfloop):
     code, out, err = hfloop("metrics", "fd", "digits", "digits", "--extractor", "digits-v1")
     assert code == 0
-    assert "All of the distance is sample count." in out
-    assert err == "Warning: REAL and FAKE are the same images.\n"
+    assert "All of the distance comes from the number of generated images." in out
+    assert "Warning: REAL and FAKE are the same images.\n" in err
 
 
 @pytest.mark.parametrize(
@@ -107,6 +110,17 @@ def test_no_more_images_than_features_are_refused_unless_allowed(hfloop, tmp_pat
     assert "--allow_small" in err
     assert hfloop("metrics", "fd", "digits", fake, "--extractor", "digits-v1", "--allow_small")[0] == 0
     assert hfloop("metrics", "kid", "digits", fake, "--extractor", "digits-v1")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("metric", "sentence"),
+    [("prdc", "take 1,000 or more"), ("is", "take 5,000 or more"), ("prdc", "1,437 real and 200 generated images")],
+)
+def test_few_images_are_measured_with_a_warning(hfloop, tmp_path, metric, sentence):
+    fake = noisy_digits(tmp_path / "few.npz")
+    code, _, err = hfloop("metrics", metric, "digits:train", fake, "--extractor", "digits-v1")
+    assert code == 0
+    assert sentence in err
 
 
 def test_other_sizes_are_measured_with_a_warning(hfloop, tmp_path):
@@ -150,6 +164,9 @@ def test_a_release_makes_as_many_images_as_are_asked_for(hfloop, release):
     code, _, err = hfloop(*line)
     assert (code, err.count("\n")) == (2, 1)
     assert "say how many images to generate with --num_images" in err
+    code, _, err = hfloop("metrics", "fd", release, "digits", "--extractor", "digits-v1")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "only FAKE can be a release" in err
 
 
 def folder_of(tmp_path, *contents):

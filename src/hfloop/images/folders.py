@@ -60,7 +60,8 @@ def _image_files(folder: Path) -> list[Path]:
     """The image files' paths relative to `folder`, sorted as text with `/` so that every system has one order."""
     paths = (path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
     shown = (path for path in paths if not any(part.startswith(".") for part in path.parts))
-    return sorted((path for path in shown if (folder / path).is_file()), key=Path.as_posix)
+    # a link to nowhere is an image that cannot be read, not one that was never there
+    return sorted((path for path in shown if not (folder / path).is_dir()), key=Path.as_posix)
 
 
 def _labels(paths: list[Path]) -> npt.NDArray[np.int64] | None:

@@ -73,7 +73,7 @@ class BackboneExtractor(FeatureExtractor):
     token, for ResNet the average over space), else the class token of the last layer, else the mean of the last layer.
 
     Args:
-        name: a Hub id or a folder.
+        name: a Hub id or a folder; of a folder its last part becomes the extractor's name.
         device: where to compute.
 
     Raises:
@@ -83,10 +83,10 @@ class BackboneExtractor(FeatureExtractor):
 
     def __init__(self, name: str, device: torch.device | str = "cpu") -> None:
         folder = model_folder(name)
-        self.name = name
+        self.name = Path(name).resolve().name if Path(name).exists() else name
         self.device = torch.device(device)
         self.model, pooler_is_trained = load_vision_model(folder, name, self.device)
-        self.sha256 = sha256_of_weights(folder)
+        self.sha256 = sha256_of_model(folder)
         self.channels = getattr(self.model.config, "num_channels", 3)
         self.preparation = read_preparation(folder, name, self.channels)
         self.pooling = self._pooling(pooler_is_trained)
@@ -150,14 +150,10 @@ def load_vision_model(folder: Path, name: str, device: torch.device) -> tuple[Pr
     return model.eval().to(device), not lacking
 
 
-def sha256_of_weights(folder: Path) -> str:
-    """The sha256 of model.safetensors; of several files, that of the lines `sha256  name` in order of name."""
-    whole = folder / "model.safetensors"
-    if whole.is_file():
-        return sha256_of_file(whole)
-    index = json.loads((folder / "model.safetensors.index.json").read_text(encoding="utf-8"))
-    names = sorted(set(index["weight_map"].values()))
-    lines = "".join(f"{sha256_of_file(folder / name)}  {name}\n" for name in names)
+def sha256_of_model(folder: Path) -> str:
+    """The sha256 of the lines `sha256  name` of config.json and the weights' files, in order of name."""
+    names = sorted(path.name for path in folder.glob("*.safetensors"))
+    lines = "".join(f"{sha256_of_file(folder / name)}  {name}\n" for name in ["config.json", *names])
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
@@ -236,5 +232,7 @@ def _loading_errors(name: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, SafetensorError) as error:  # no weights, an unknown architecture, a damaged file
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"{name} cannot be loaded as a vision model: {reason}") from None
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        raise UserError(
+            f"{name} cannot be loaded as a vision model: {reason}; name another, or save or download it again."
+        ) from None

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from hfloop.errors import UserError
+from hfloop.images.generated import is_release
 from hfloop.images.source import ImageSource
 from hfloop.images.sources import load_images
 from hfloop.metrics.comparison import Comparison, Report
 from hfloop.metrics.features import load_extractor
 from hfloop.metrics.frechet_distance.frechet import smallest_extrapolation
+from hfloop.metrics.kernel_distance.kernel import SUBSET_SIZE
 from hfloop.metrics.results import Measurement
 from hfloop.plain import speak_plainly
 
@@ -23,8 +26,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_WANTED = {"prdc": 1000, "is": 5000}  # images; see docs/metrics.md
 _SMALLEST = 20  # images: the inception score wants 10 parts of 2, the neighbourhoods more than 5
-_SUBSET = 1000  # images of one of KID's subsets
 
 
 def measure(
@@ -60,6 +63,8 @@ def measure(
         UserError: the images or the extractor cannot be read, or there are too few images.
     """
     speak_plainly()
+    if is_release(Path(real)):
+        raise UserError(f"REAL {real} is a generator: name real images; only FAKE can be a release.")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     comparison = Comparison(
         real=load_images(real, skip_corrupt=skip_corrupt),
@@ -109,17 +114,51 @@ def _check(metric: str, comparison: Comparison, *, allow_small: bool) -> None:
             _shape(fake),
         )
     fewest = min(len(real), len(fake))
-    if metric == "fd" and fewest < smallest_extrapolation(dimension):
+    enough = smallest_extrapolation(dimension)
+    if metric == "fd" and len(fake) < enough:
         logger.warning(
-            "Warning: %s images are few for %s features, so much of the distance is sample count; from %s on, FD∞ "
-            "tells how much.",
-            f"{fewest:,}",
+            "Warning: %s generated images are few for %s features, so much of the distance is sample count; from %s "
+            "on, FD∞ tells how much.",
+            f"{len(fake):,}",
             dimension,
-            f"{smallest_extrapolation(dimension):,}",
+            f"{enough:,}",
         )
-    if metric == "kid" and fewest < _SUBSET:
+    if metric == "fd" and len(real) < enough:
         logger.warning(
-            "Warning: subsets of %s images instead of %s: the scatter between them is larger.", fewest, f"{_SUBSET:,}"
+            "Warning: %s real images are few for %s features, so part of the distance is the accident of which they "
+            "are; take %s or more.",
+            f"{len(real):,}",
+            dimension,
+            f"{enough:,}",
+        )
+    if metric == "fd" and fewest <= dimension:
+        logger.warning("Warning: with no more images than features the ± means nothing.")
+    if metric == "kid" and fewest < 2 * SUBSET_SIZE:
+        logger.warning(
+            "Warning: %s images give subsets of %s instead of %s, so the ± is that of smaller subsets.",
+            f"{fewest:,}",
+            fewest // 2,
+            f"{SUBSET_SIZE:,}",
+        )
+    if fewest < _WANTED.get(metric, 0):
+        logger.warning(
+            "Warning: %s images are few for this metric, whose figures move with the count: take %s or more of both.",
+            f"{fewest:,}",
+            f"{_WANTED[metric]:,}",
+        )
+    if metric == "prdc" and len(real) != len(fake):
+        logger.warning(
+            "Warning: %s real and %s generated images: balls shrink as images get more, so compare these figures only "
+            "with others of the same counts.",
+            f"{len(real):,}",
+            f"{len(fake):,}",
+        )
+    if metric != "is" and len(real) // 2 < len(fake):
+        logger.warning(
+            "Warning: of %s real images only half can be held out, fewer than the %s generated ones, so their figure "
+            "is not what as many reals would get.",
+            f"{len(real):,}",
+            f"{len(fake):,}",
         )
 
 
@@ -137,10 +176,18 @@ def _figures(report: Report) -> list[str]:
         ]
     whole, *limit = report.generated
     if limit and whole.metric.startswith("frechet_distance/"):
-        excess = whole.value - limit[0].value
-        share = f"{_number(excess)} ({excess / whole.value:.1%})" if limit[0].value > 0 else "All"
-        lines.append(f"{share} of the distance is sample count.")
+        lines.append(f"{_share(whole, limit[0])} of the distance comes from the number of generated images.")
     return lines
+
+
+def _share(distance: Measurement, limit: Measurement) -> str:
+    """How much of a distance its limit for endless images does not have."""
+    excess = distance.value - limit.value
+    if excess <= 0:
+        return "None"
+    if limit.value <= 0:
+        return "All"
+    return f"{_number(excess)} ± {_number(limit.parameters['extrapolation_error'])} ({excess / distance.value:.0%})"
 
 
 def _protocol(report: Report, comparison: Comparison) -> list[str]:

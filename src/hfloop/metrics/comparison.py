@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import PIL
 import torch
 
 from hfloop.images.noise import NoiseImages
@@ -31,7 +32,7 @@ from hfloop.metrics.frechet_distance.frechet import (
 from hfloop.metrics.inception_score.divergence import inception_score
 from hfloop.metrics.kernel_distance.kernel import kernel_distance
 from hfloop.metrics.prdc.manifold import manifold_scores
-from hfloop.metrics.reference import FrechetReference, cached_reference
+from hfloop.metrics.reference import cached_statistics
 from hfloop.metrics.results import Measurement, Protocol
 from hfloop.metrics.running import RunningStatistics
 
@@ -77,8 +78,8 @@ class Comparison:
     """The sets of images that a metric compares, and the extractor that it sees them through.
 
     Args:
-        real: the real images, at least two.
-        fake: the generated ones.
+        real: the real images, at least 12.
+        fake: the generated ones, at least 10.
         extractor: makes the features.
         seed: of the images that are held out, the noise, and the metric's own random choices.
         batch_size: images that go through the extractor at a time.
@@ -92,12 +93,14 @@ class Comparison:
 
     def frechet_distance(self) -> Report:
         """The Fréchet distance and, where there are fakes enough, its limit FD∞ for endless ones."""
-        reference = cached_reference(self._reference_key(), self._frechet_reference)
+        reference = cached_statistics(self._reference_key(), self._measured_reference)
         fake = self._features(self.fake, "generated")
+        held_out = self._features(self._held_out, "held-out real")
+        (distance,) = _frechet(reference, fake)
         return self._report(
-            generated=[*_frechet(reference.whole, fake), *_frechet_limit(reference.whole, fake, self.seed)],
-            real=_frechet(reference.rest, reference.held_out),
-            noise=_frechet(reference.whole, self._features(self._noise, "noise")),
+            generated=[distance, *_frechet_limit(reference, fake, distance, self.seed)],
+            real=_frechet(reference.without(held_out), held_out),
+            noise=_frechet(reference, self._features(self._noise, "noise")),
         )
 
     def kernel_distance(self) -> Report:
@@ -152,22 +155,18 @@ class Comparison:
             self.extractor.probabilities, images, batch_size=self.batch_size, what=f"classes of {what} images"
         )
 
-    def _frechet_reference(self) -> FrechetReference:
-        """Statistics of the reals without keeping their features, but for the held-out ones."""
-        held_out = self._features(self._held_out, "held-out real")
-        rest = RunningStatistics.over(
-            extract(self.extractor, self._rest, batch_size=self.batch_size, what="features of the other real images")
-        )
-        whole = RunningStatistics.over([torch.from_numpy(held_out)])
-        whole.merge(rest)
-        return FrechetReference(whole=whole.statistics(), rest=rest.statistics(), held_out=held_out)
+    def _measured_reference(self) -> FeatureStatistics:
+        """Statistics of all reals, whose features are not kept."""
+        batches = extract(self.extractor, self.real, batch_size=self.batch_size, what="features of real images")
+        return RunningStatistics.over(batches).statistics()
 
     def _reference_key(self) -> dict[str, str | int]:
-        """Everything that :meth:`_frechet_reference` depends on."""
+        """Everything that :meth:`_measured_reference` depends on; decoders and kernels differ between versions."""
         return {
             "images": self.real.fingerprint,
-            "held_out": len(self._held_out_indices),
-            "seed": self.seed,
+            "pillow": PIL.__version__,
+            "torch": torch.__version__,
+            "device": self.extractor.device.type,
             "extractor": self.extractor.name,
             "extractor_sha256": self.extractor.sha256,
             "dtype": self.extractor.dtype,
@@ -234,8 +233,8 @@ def _frechet(reference: FeatureStatistics, features: Features) -> list[_Figure]:
     ]
 
 
-def _frechet_limit(reference: FeatureStatistics, features: Features, seed: int) -> list[_Figure]:
-    """FD∞; nothing where there are too few images for it."""
+def _frechet_limit(reference: FeatureStatistics, features: Features, distance: _Figure, seed: int) -> list[_Figure]:
+    """FD∞ of features at this distance; nothing where there are too few images for it."""
     if len(features) < smallest_extrapolation(reference.dimension):
         return []
     limit = extrapolate(reference, features, seed=seed, progress=partial(_bar, what="distance at smaller counts"))
@@ -244,9 +243,9 @@ def _frechet_limit(reference: FeatureStatistics, features: Features, seed: int) 
             name="frechet_distance_infinity",
             value=limit.value,
             # The straight line's error and that of the images it was fitted to are independent of each other.
-            uncertainty=math.hypot(limit.uncertainty, standard_error(reference, features)),
+            uncertainty=math.hypot(limit.uncertainty, distance.uncertainty),
             uncertainty_kind="standard error of the extrapolation and over the images, the reference taken as given",
-            parameters={"n_points": len(limit.sizes), "smallest_n": limit.sizes[0]},
+            parameters={"most_parts": len(limit.sizes), "extrapolation_error": limit.uncertainty},
         )
     ]
 

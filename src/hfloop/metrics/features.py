@@ -31,7 +31,7 @@ class FeatureExtractor(ABC):
     Attributes:
         name: part of the name of every figure measured with it.
         dimension: length of a feature vector.
-        sha256: of the weights.
+        sha256: of the weights and whatever else decides what the network does with pixels.
         image_pipeline: one sentence on what happens to an image before the network sees it.
         dtype: of the computation.
         classes: the names of the classes it tells apart, or None if it is no classifier.
@@ -161,7 +161,7 @@ def load_extractor(name: str, device: torch.device | str = "cpu") -> FeatureExtr
         from hfloop.metrics.inception import InceptionExtractor
 
         return InceptionExtractor(device)
-    if "/" not in name and not Path(name).exists():
+    if not name or ("/" not in name and not Path(name).exists()):
         raise UserError(
             f"there is no feature extractor {name}{nearest(name, [*shipped, INCEPTION])}; there are "
             f"{', '.join(shipped)}, {INCEPTION}, and any vision model by folder or Hub id (`user/name`)."
@@ -215,4 +215,6 @@ def _plain_inference(device: torch.device) -> Iterator[None]:
             yield
     finally:
         for switch, precision in zip(switches, before, strict=True):
-            switch.fp32_precision = precision
+            switch.fp32_precision = "none"  # what it inherited it shall inherit again
+            if switch.fp32_precision != precision:
+                switch.fp32_precision = precision

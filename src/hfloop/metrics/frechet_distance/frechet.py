@@ -64,6 +64,16 @@ class FeatureStatistics:
         factor[pivots - 1] = np.tril(packed)[:, :rank]
         return cls(n, mean, factor)
 
+    def without(self, features: npt.ArrayLike) -> FeatureStatistics:
+        """The statistics of the other images when these, shape (images, dimension), are taken out."""
+        gone = FeatureStatistics.of(features)
+        n = self.n - gone.n
+        mean = (self.n * self.mean - gone.n * gone.mean) / n
+        shift = gone.mean - mean
+        scatter = (self.n - 1) * self.factor @ self.factor.T - (gone.n - 1) * gone.factor @ gone.factor.T
+        scatter -= np.outer(shift, shift) * (n * gone.n / self.n)
+        return FeatureStatistics.from_covariance(n, mean, scatter / (n - 1))
+
     @property
     def dimension(self) -> int:
         """How many features an image has."""
@@ -84,13 +94,15 @@ def feature_matrix(features: npt.ArrayLike) -> Array:
     points = np.asarray(features, dtype=np.float64)
     if points.ndim != 2 or len(points) < 2:
         raise ValueError(f"features must have the shape (images, dimension) with 2 or more images, not {points.shape}")
-    if not np.isfinite(points).all():
-        raise ValueError("features hold NaN or infinity")
+    with np.errstate(over="ignore"):
+        total = np.square(points).sum()
+    if not np.isfinite(total):
+        raise ValueError("features hold NaN or infinity, or are too large to be squared")
     return points
 
 
 def frechet_distance(real: FeatureStatistics, fake: FeatureStatistics) -> float:
-    """The Fréchet distance, 0 or more, in float64; symmetric in its arguments.
+    """The Fréchet distance in float64, symmetric in its arguments; 0 where it is less than its rounding error.
 
     Raises:
         ValueError: the two have features of different dimensions.
@@ -99,8 +111,10 @@ def frechet_distance(real: FeatureStatistics, fake: FeatureStatistics) -> float:
         raise ValueError(f"features of {real.dimension} and of {fake.dimension} dimensions cannot be compared")
     shift = real.mean - fake.mean
     overlap = np.linalg.svd(real.factor.T @ fake.factor, compute_uv=False).sum()
-    distance = shift @ shift + real.total_variance + fake.total_variance - 2 * overlap
-    return max(0.0, float(distance))  # rounding can put the distance of equal sets just below 0
+    variance = real.total_variance + fake.total_variance
+    distance = float(shift @ shift + variance - 2 * overlap)
+    rounding = np.finfo(np.float64).eps * real.dimension * variance
+    return distance if distance > rounding else 0.0
 
 
 def standard_error(real: FeatureStatistics, features: npt.ArrayLike) -> float:
@@ -133,8 +147,8 @@ class Extrapolation:
     Attributes:
         value: a, the distance for endless samples. It can be below 0 by its uncertainty.
         uncertainty: standard error of the fit's a, from how the points scatter around the line.
-        sizes: numbers of fakes at which the distance was measured, ascending.
-        distances: the distances there.
+        sizes: numbers of fakes at which the distance was measured, descending.
+        distances: the mean distances there.
     """
 
     value: float
@@ -153,19 +167,21 @@ def extrapolate(
     features: npt.ArrayLike,
     *,
     seed: int,
-    n_points: int = 15,
+    most_parts: int = 5,
     progress: Progress = iter,
 ) -> Extrapolation:
     """FD∞, the distance that endless fakes would have (Chong and Forsyth 2020, https://arxiv.org/abs/1911.07023).
 
-    The distance is measured on `n_points` random parts of the fakes, from a fifth of them to all, and the line through
-    the distances over 1/n is followed to 1/n = 0. The reference's own sample count is not extrapolated.
+    The fakes are divided at random into 1, 2, …, `most_parts` equal parts; the mean distance of the parts is that of
+    n, n/2, … fakes, and the line through these over 1/n is followed to 1/n = 0. Each division uses every fake once, so
+    that what makes one part's distance high makes another's low: single random subsets scatter several times as much.
+    The reference's own sample count is not extrapolated.
 
     Args:
         real: the reference.
         features: of the fakes, shape (images, dimension).
-        seed: of the choice of the parts.
-        n_points: sizes at which to measure.
+        seed: of the divisions.
+        most_parts: the most parts to divide into, at least 4, for the fit to have an error.
         progress: wraps what is worked through, as tqdm does.
 
     Raises:
@@ -178,14 +194,17 @@ def extrapolate(
             f"at least {smallest_extrapolation(real.dimension)} are needed"
         )
     generator = np.random.default_rng(seed)
-    sizes = [int(n) for n in np.linspace(len(points) // 5, len(points), n_points)]
-    distances = [
-        frechet_distance(real, FeatureStatistics.of(generator.permutation(points)[:n])) for n in progress(sizes)
-    ]
+    divisions = [np.array_split(generator.permutation(len(points)), parts) for parts in range(1, most_parts + 1)]
+    every_part = [indices for division in divisions for indices in division]
+    measured = iter(
+        [frechet_distance(real, FeatureStatistics.of(points[every_part[i]])) for i in progress(range(len(every_part)))]
+    )
+    distances = [float(np.mean([next(measured) for _ in division])) for division in divisions]
+    sizes = [len(points) / len(division) for division in divisions]
     (_, value), covariance = np.polyfit(1 / np.array(sizes), distances, deg=1, cov=True)
     return Extrapolation(
         value=float(value),
         uncertainty=float(np.sqrt(covariance[1, 1])),
-        sizes=tuple(sizes),
+        sizes=tuple(int(size) for size in sizes),
         distances=tuple(distances),
     )

@@ -17,6 +17,8 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 Progress = Callable[[Sequence[int]], Iterable[int]]
 
+SUBSET_SIZE = 1000
+
 
 @dataclass(frozen=True)
 class KernelDistance:
@@ -42,7 +44,7 @@ def kernel_distance(
     *,
     seed: int,
     n_subsets: int = 100,
-    subset_size: int = 1000,
+    subset_size: int = SUBSET_SIZE,
     progress: Progress = iter,
 ) -> KernelDistance:
     """KID over `n_subsets` pairs of random subsets, each without repetition.
@@ -52,11 +54,11 @@ def kernel_distance(
         fake: features of shape (images, dimension); the sets need not be equally large.
         seed: of the choice of the subsets.
         n_subsets: how many to draw, at least 2.
-        subset_size: images in a subset, at least 2; the smaller set's size where that is less.
+        subset_size: images in a subset, at least 2; half the smaller set where that is less, for subsets to differ.
         progress: wraps what is worked through, as tqdm does.
 
     Raises:
-        ValueError: the features are no matrices of one dimension with 2 or more images, or are not finite; or there
+        ValueError: the features are no matrices of one dimension with 4 or more images, or are not finite; or there
             are fewer than 2 subsets or images in one.
     """
     if min(n_subsets, subset_size) < 2:
@@ -64,7 +66,7 @@ def kernel_distance(
     X, Y = feature_matrix(real), feature_matrix(fake)
     if X.shape[1] != Y.shape[1]:
         raise ValueError(f"features of {X.shape[1]} and of {Y.shape[1]} dimensions cannot be compared")
-    size = min(subset_size, len(X), len(Y))
+    size = min(subset_size, len(X) // 2, len(Y) // 2)
     generator = np.random.default_rng(seed)
     distances = [
         squared_discrepancy(
@@ -89,13 +91,15 @@ def feature_matrix(features: npt.ArrayLike) -> Array:
     """`features` as float64 of shape (images, dimension).
 
     Raises:
-        ValueError: they are not a matrix of at least two rows, or hold NaN or infinity.
+        ValueError: they are not a matrix of at least four rows, or hold NaN or infinity.
     """
     points = np.asarray(features, dtype=np.float64)
-    if points.ndim != 2 or len(points) < 2:
-        raise ValueError(f"features must have the shape (images, dimension) with 2 or more images, not {points.shape}")
-    if not np.isfinite(points).all():
-        raise ValueError("features hold NaN or infinity")
+    if points.ndim != 2 or len(points) < 4:
+        raise ValueError(f"features must have the shape (images, dimension) with 4 or more images, not {points.shape}")
+    with np.errstate(over="ignore"):
+        total = np.square(points).sum()
+    if not np.isfinite(total):
+        raise ValueError("features hold NaN or infinity, or are too large to be squared")
     return points
 
 

@@ -69,6 +69,8 @@ def manifold_scores(
     X, Y = feature_matrix(real, nearest_k), feature_matrix(fake, nearest_k)
     if X.shape[1] != Y.shape[1]:
         raise ValueError(f"features of {X.shape[1]} and of {Y.shape[1]} dimensions cannot be compared")
+    centre = np.rint(X.mean(axis=0))  # distances lose digits far from 0; whole numbers leave equal distances equal
+    X, Y = X - centre, Y - centre
     real_radii, fake_radii = _squared_radii(X, nearest_k, progress), _squared_radii(Y, nearest_k, progress)
     balls_of_fake = np.zeros(len(Y), dtype=np.int64)
     recalled, covered = np.zeros(len(X), dtype=bool), np.zeros(len(X), dtype=bool)
@@ -97,8 +99,10 @@ def feature_matrix(features: npt.ArrayLike, nearest_k: int) -> Array:
         raise ValueError(
             f"features must have the shape (images, dimension) with more than {nearest_k} images, not {points.shape}"
         )
-    if not np.isfinite(points).all():
-        raise ValueError("features hold NaN or infinity")
+    with np.errstate(over="ignore"):
+        total = np.square(points).sum()
+    if not np.isfinite(total):
+        raise ValueError("features hold NaN or infinity, or are too large to be squared")
     return points
 
 

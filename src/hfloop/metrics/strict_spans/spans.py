@@ -27,6 +27,8 @@ class Span(NamedTuple):
         Raises:
             ValueError: one of the three is missing or of another type.
         """
+        if not isinstance(fields, Mapping):
+            raise ValueError(f"a span is a dictionary with start, end and label, not {fields!r}")
         start, end, label = fields.get("start"), fields.get("end"), fields.get("label")
         if not (isinstance(start, Integral) and isinstance(end, Integral) and isinstance(label, str)):
             raise ValueError(f"a span needs whole numbers as start and end and a string as label, not {dict(fields)}")

@@ -68,8 +68,10 @@ class StrictSpans(evaluate.Metric):
             reference_urls=["https://aclanthology.org/W03-0419"],
         )
 
-    def add_batch(self, *, predictions: Iterable[Spans], references: Iterable[Spans]) -> None:
+    def add_batch(self, *, predictions: Iterable[Spans], references: Iterable[Spans] | None = None) -> None:
         """Add the predicted and the gold spans of documents."""
+        if references is None:
+            raise ValueError("the gold spans are needed as references")
         super().add_batch(
             predictions=[plain_spans(spans) for spans in predictions],
             references=[plain_spans(spans) for spans in references],
