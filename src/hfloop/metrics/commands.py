@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,7 +75,9 @@ def measure(
         seed=seed,
         batch_size=batch_size,
     )
-    _check(metric, comparison, allow_small=allow_small)
+    _require_enough(metric, comparison, allow_small=allow_small)
+    for warning in _warnings(metric, comparison):
+        logger.warning("Warning: %s", warning)
     compute: dict[str, Callable[[], Report]] = {
         "fd": comparison.frechet_distance,
         "kid": comparison.kernel_distance,
@@ -88,77 +90,66 @@ def measure(
     return "\n".join([*_figures(report), "", *_protocol(report, comparison)])
 
 
-def _check(metric: str, comparison: Comparison, *, allow_small: bool) -> None:
-    """Refuse what no figure can be trusted of, and warn of what one should know.
+def _require_enough(metric: str, comparison: Comparison, *, allow_small: bool) -> None:
+    """Refuse what no figure can be trusted of.
 
     Raises:
         UserError: there are too few images for the metric.
     """
-    real, fake, dimension = comparison.real, comparison.fake, comparison.extractor.dimension
-    for role, images in (("REAL", real), ("FAKE", fake)):
+    extractor = comparison.extractor
+    for role, images in (("REAL", comparison.real), ("FAKE", comparison.fake)):
         if len(images) < _SMALLEST:
             raise UserError(f"{role} {images.name} has {len(images)} images: at least {_SMALLEST} are needed.")
-        if metric == "fd" and len(images) <= dimension and not allow_small:
+        if metric == "fd" and len(images) <= extractor.dimension and not allow_small:
             raise UserError(
-                f"{role} {images.name} has {len(images)} images, no more than {comparison.extractor.name} has "
-                f"features ({dimension}), so the distance would mostly be sample count: take more images or an "
+                f"{role} {images.name} has {len(images)} images, no more than {extractor.name} has features "
+                f"({extractor.dimension}), so the distance would mostly be sample count: take more images or an "
                 "extractor with fewer features, or give --allow_small to measure all the same."
             )
+
+
+def _warnings(metric: str, comparison: Comparison) -> Iterator[str]:
+    """What one should know of a figure before one believes it."""
+    real, fake, dimension = comparison.real, comparison.fake, comparison.extractor.dimension
+    fewest, enough = min(len(real), len(fake)), smallest_extrapolation(dimension)
     if real.fingerprint == fake.fingerprint:
-        logger.warning("Warning: REAL and FAKE are the same images.")
+        yield "REAL and FAKE are the same images."
     if real.shape != fake.shape:
-        logger.warning(
-            "Warning: real images are %s and generated ones %s (channels × height × width): the extractor brings both "
-            "to its own size and colours, which can hide or add differences.",
-            _shape(real),
-            _shape(fake),
+        yield (
+            f"real images are {_shape(real)} and generated ones {_shape(fake)} (channels × height × width): the "
+            "extractor brings both to its own size and colours, which can hide or add differences."
         )
-    fewest = min(len(real), len(fake))
-    enough = smallest_extrapolation(dimension)
     if metric == "fd" and len(fake) < enough:
-        logger.warning(
-            "Warning: %s generated images are few for %s features, so much of the distance is sample count; from %s "
-            "on, FD∞ tells how much.",
-            f"{len(fake):,}",
-            dimension,
-            f"{enough:,}",
+        yield (
+            f"{len(fake):,} generated images are few for {dimension} features, so much of the distance is sample "
+            f"count; from {enough:,} on, FD∞ tells how much."
         )
     if metric == "fd" and len(real) < enough:
-        logger.warning(
-            "Warning: %s real images are few for %s features, so part of the distance is the accident of which they "
-            "are; take %s or more.",
-            f"{len(real):,}",
-            dimension,
-            f"{enough:,}",
+        yield (
+            f"{len(real):,} real images are few for {dimension} features, so part of the distance is the accident of "
+            f"which they are; take {enough:,} or more."
         )
     if metric == "fd" and fewest <= dimension:
-        logger.warning("Warning: with no more images than features the ± means nothing.")
+        yield "with no more images than features the ± means nothing."
     if metric == "kid" and fewest < 2 * SUBSET_SIZE:
-        logger.warning(
-            "Warning: %s images give subsets of %s instead of %s, so the ± is that of smaller subsets.",
-            f"{fewest:,}",
-            fewest // 2,
-            f"{SUBSET_SIZE:,}",
+        yield (
+            f"{fewest:,} images give subsets of {fewest // 2} instead of {SUBSET_SIZE:,}, so the ± is that of smaller "
+            "subsets."
         )
     if fewest < _WANTED.get(metric, 0):
-        logger.warning(
-            "Warning: %s images are few for this metric, whose figures move with the count: take %s or more of both.",
-            f"{fewest:,}",
-            f"{_WANTED[metric]:,}",
+        yield (
+            f"{fewest:,} images are few for this metric, whose figures move with the count: take "
+            f"{_WANTED[metric]:,} or more of both."
         )
     if metric == "prdc" and len(real) != len(fake):
-        logger.warning(
-            "Warning: %s real and %s generated images: balls shrink as images get more, so compare these figures only "
-            "with others of the same counts.",
-            f"{len(real):,}",
-            f"{len(fake):,}",
+        yield (
+            f"{len(real):,} real and {len(fake):,} generated images: balls shrink as images get more, so compare "
+            "these figures only with others of the same counts."
         )
     if metric != "is" and len(real) // 2 < len(fake):
-        logger.warning(
-            "Warning: of %s real images only half can be held out, fewer than the %s generated ones, so their figure "
-            "is not what as many reals would get.",
-            f"{len(real):,}",
-            f"{len(fake):,}",
+        yield (
+            f"of {len(real):,} real images only half can be held out, fewer than the {len(fake):,} generated ones, so "
+            "their figure is not what as many reals would get."
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import sys
 from pathlib import Path
 
 import torch
@@ -67,7 +68,7 @@ def inception_weights() -> Path:
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            torch.hub.download_url_to_file(WEIGHTS_URL, str(path), progress=False)
+            torch.hub.download_url_to_file(WEIGHTS_URL, str(path), progress=sys.stderr.isatty())
         except (OSError, http.client.HTTPException) as error:
             raise UserError(
                 f"the weights of inception cannot be downloaded ({error}); fetch {WEIGHTS_URL} and put it at {path}."
