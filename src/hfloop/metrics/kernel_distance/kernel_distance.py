@@ -34,7 +34,7 @@ Args:
     real_features: features of real images that are at hand as one array, in place of references.
     seed: of the choice of the subsets (default 0).
     n_subsets: how many pairs of random subsets are compared, at least 2 (default 100).
-    subset_size: images in a subset (default 1000); the smaller set's size where that is less.
+    subset_size: images in a subset (default 1000); half the smaller set where that is less, so that subsets differ.
 
 Returns:
     kernel_distance: mean over the subsets; lower is better, and it can be a little below 0.
