@@ -50,16 +50,17 @@ def test_two_processes_learn_what_one_does(kind, tmp_path):
 def test_a_killed_run_goes_on_bit_for_bit(kind, processes, tmp_path):
     whole = trained(kind, tmp_path / "whole", processes=processes, steps=7)
     folder = tmp_path / "killed"
-    killed = running.start(SCRIPT, flags(kind, folder, steps=400), tmp_path, processes=processes)
+    line = flags(kind, folder, "--checkpoints_total_limit", 400, steps=400)  # however late the kill comes
+    killed = running.start(SCRIPT, line, tmp_path, processes=processes)
     killed.wait_for(folder / "metrics.jsonl", 5)
     for index in range(processes):
         killed.signal(signal.SIGKILL, index)
     killed.wait()
-    checkpoints = sorted((folder / "checkpoints").glob("step-*"), key=lambda path: int(path.name[5:]))
-    first = next(path for path in checkpoints if int(path.name[5:]) < 7)
+    checkpoints = {int(path.name.removeprefix("step-")): path for path in (folder / "checkpoints").glob("step-*")}
+    last = checkpoints[max(step for step in checkpoints if step < 7)]
     config = folder / "config.yaml"
     config.write_text(config.read_text().replace("max_train_steps: 400", "max_train_steps: 7"))
-    resumed = ["--resume_from_checkpoint", first, "--output_dir", folder]
+    resumed = ["--resume_from_checkpoint", last, "--output_dir", folder]
     ended = running.start(SCRIPT, resumed, tmp_path, processes=processes).wait()
     assert ended.exit_code == 0, ended.output
     assert identical(torch.load(folder / "everything.pt", weights_only=True), whole)
