@@ -125,9 +125,12 @@ def metrics(
         str, typer.Argument(metavar="FAKE", help="The same, or a release (a folder or a Hub id) with --num_images.")
     ],
     extractor: Annotated[
-        str,
-        typer.Option(help="What sees the images: digits-v1, mnist-v1, fashion-v1, inception, or a model's Hub id."),
-    ],
+        str | None,
+        typer.Option(
+            help="What sees the images: digits-v1, mnist-v1, fashion-v1, inception, or a model's Hub id; "
+            "default: for gray images one of digits, by their size."
+        ),
+    ] = None,
     num_images: Annotated[
         int | None, typer.Option("--num_images", min=1, help="How many of FAKE to use or to make; default: all.")
     ] = None,

@@ -242,6 +242,22 @@ def test_wrong_words_get_one_sentence(hfloop, line, sentence):
     assert sentence in err
 
 
+def test_gray_images_are_seen_as_digits_where_no_extractor_is_named(hfloop, tmp_path):
+    code, out, err = hfloop("metrics", "fd", "digits:train", "digits:test")
+    assert code == 0
+    assert "frechet_distance/digits-v1" in out
+    assert "no --extractor is named, so it is digits-v1, which is made for handwritten digits" in err
+    np.savez(tmp_path / "larger.npz", images=np.random.default_rng(0).integers(0, 256, (40, 28, 28), dtype=np.uint8))
+    assert "kernel_distance/mnist-v1" in hfloop("metrics", "kid", tmp_path / "larger.npz", tmp_path / "larger.npz")[1]
+
+
+def test_colour_images_want_an_extractor(hfloop, tmp_path):
+    np.savez(tmp_path / "colour.npz", images=np.zeros((40, 3, 8, 8), dtype=np.uint8))
+    code, _, err = hfloop("metrics", "fd", tmp_path / "colour.npz", tmp_path / "colour.npz")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "is in colour: name an --extractor" in err
+
+
 def test_an_unknown_metric_lists_the_known_ones(hfloop):
     code, _, err = hfloop("metrics", "fid", "digits", "digits", "--extractor", "digits-v1")
     assert code == 2

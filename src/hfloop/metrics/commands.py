@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _WANTED = {"prdc": 1000, "is": 5000}  # images; see docs/metrics.md
+_DIGITS_PIXELS = 16  # digits-v1 was made for 8, mnist-v1 for 28
 _SMALLEST = 20  # images: the inception score wants 10 parts of 2, the neighbourhoods more than 5
 
 
@@ -35,7 +36,7 @@ def measure(
     real: str,
     fake: str,
     *,
-    extractor: str,
+    extractor: str | None,
     num_images: int | None,
     batch_size: int,
     seed: int,
@@ -50,7 +51,7 @@ def measure(
         metric: fd, kid, prdc or is.
         real: see :func:`hfloop.images.sources.load_images`.
         fake: the same, or a release that makes `num_images` images.
-        extractor: see :func:`hfloop.metrics.features.load_extractor`.
+        extractor: see :func:`hfloop.metrics.features.load_extractor`; None for gray images takes one of digits.
         num_images: how many of the fakes to use, chosen or made by the seed; None for all.
         batch_size: images that go through the extractor at a time.
         seed: of every random choice.
@@ -66,12 +67,13 @@ def measure(
     if is_release(Path(real)):
         raise UserError(f"REAL {real} is a generator: name real images; only FAKE can be a release.")
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    real_images = load_images(real, skip_corrupt=skip_corrupt)
     comparison = Comparison(
-        real=load_images(real, skip_corrupt=skip_corrupt),
+        real=real_images,
         fake=load_images(
             fake, num_images=num_images, seed=seed, skip_corrupt=skip_corrupt, open_pipeline=open_pipeline
         ),
-        extractor=load_extractor(extractor, device),
+        extractor=load_extractor(extractor or _default_extractor(real_images), device),
         seed=seed,
         batch_size=batch_size,
     )
@@ -88,6 +90,22 @@ def measure(
     if as_json:
         return json.dumps(report.to_dict(), indent=2, ensure_ascii=False)
     return "\n".join([*_figures(report), "", *_protocol(report, comparison)])
+
+
+def _default_extractor(images: ImageSource) -> str:
+    """The extractor of digits of about this size; a warning says so.
+
+    Raises:
+        UserError: the images are in colour, which digits are not.
+    """
+    channels, height, width = images.shape
+    if channels > 1:
+        raise UserError(
+            f"{images.name} is in colour: name an --extractor, such as inception or the Hub's facebook/dinov2-base."
+        )
+    name = "digits-v1" if max(height, width) <= _DIGITS_PIXELS else "mnist-v1"
+    logger.warning("Warning: no --extractor is named, so it is %s, which is made for handwritten digits.", name)
+    return name
 
 
 def _require_enough(metric: str, comparison: Comparison, *, allow_small: bool) -> None:
