@@ -45,6 +45,7 @@ answer = {
     "alone": len(extract_shared(extractor, documents[:1], accelerator)),
 }
 (Path(folder) / f"{accelerator.process_index}.json").write_text(json.dumps(answer))
+accelerator.end_training()  # a process that ends with its group's threads running can abort
 """
 
 
