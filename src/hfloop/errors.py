@@ -17,6 +17,16 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f" (did you mean `{close[0]}`?)" if close else ""
 
 
+def first_line(error: Exception) -> str:
+    """What a library said, its first line without the full stop; the error's class where it said nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+
+
+def one_line(error: Exception) -> str:
+    """All of what a library said, on one line and without its full stop."""
+    return " ".join(str(error).split()).rstrip(".")
+
+
 def exit_on_user_error(command: Callable[[], None]) -> None:
     """Run `command`; a :class:`UserError` becomes one sentence on stderr and exit code 2, without a traceback."""
     try:

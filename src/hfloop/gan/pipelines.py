@@ -10,7 +10,7 @@ from diffusers import DiffusionPipeline
 from diffusers.models.modeling_utils import ModelMixin
 from safetensors import SafetensorError
 
-from hfloop.errors import UserError
+from hfloop.errors import UserError, first_line
 from hfloop.gan import pipeline
 from hfloop.gan.networks import MODULES, network_class
 from hfloop.hub.source import downloaded
@@ -81,8 +81,7 @@ def load_network(folder: Path, name: str | None = None) -> ModelMixin:
             output_loading_info=True,
         )
     except (OSError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        raise UserError(f"{name}: `{folder.name}` cannot be loaded: {reason}.") from error
+        raise UserError(f"{name}: `{folder.name}` cannot be loaded: {first_line(error)}.") from error
     network, info = loaded
     wrong = [
         *(f"missing {key}" for key in info["missing_keys"]),

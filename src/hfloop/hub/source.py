@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hfloop.errors import UserError
+from hfloop.errors import UserError, first_line
 
 _WANTED = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]  # never pickles, never code
 
@@ -58,5 +58,4 @@ def downloaded(name_or_path: str) -> Path:
             "copy in the cache; connect to the network, or name a model folder."
         ) from None
     except (OSError, httpx2.HTTPError) as error:  # refused by the Hub, by the disk, or cut off on the way
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        raise UserError(f"{name_or_path} could not be downloaded from the Hub: {reason}.") from None
+        raise UserError(f"{name_or_path} could not be downloaded from the Hub: {first_line(error)}.") from None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from hfloop.errors import UserError
+from hfloop.errors import UserError, first_line
 from hfloop.files import sha256_of_file
 from hfloop.images.arrays import uint8_pixels
 from hfloop.images.source import ImageSource, Pixels
@@ -294,4 +294,4 @@ def _said_as_user_errors(name: str) -> Iterator[None]:
 
 def _clause(error: Exception) -> str:
     """What a library said, its first sentence without the full stop."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0].partition(". ")[0].rstrip(" .:")
+    return first_line(error).partition(". ")[0].rstrip(" .:")

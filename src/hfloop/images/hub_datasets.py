@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from hfloop.errors import UserError
+from hfloop.errors import UserError, one_line
 from hfloop.images.encoded import CorruptImage, EncodedImages
 
 if TYPE_CHECKING:
@@ -153,11 +153,6 @@ def _said_as_user_errors(name: str) -> Iterator[None]:
         why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "is there a network?"
         raise UserError(f"{name}: the Hub cannot be reached ({why}); name a local folder or file instead.") from error
     except (datasets.exceptions.DatasetNotFoundError, FileNotFoundError) as error:
-        raise UserError(f"{name} cannot be found: {_clause(error)}.") from error
+        raise UserError(f"{name} cannot be found: {one_line(error)}.") from error
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        raise UserError(f"{name} cannot be loaded: {_clause(error)}.") from error
-
-
-def _clause(error: Exception) -> str:
-    """What a library said, on one line and without its full stop."""
-    return " ".join(str(error).split()).rstrip(".")
+        raise UserError(f"{name} cannot be loaded: {one_line(error)}.") from error

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from hfloop.errors import UserError
+from hfloop.errors import UserError, first_line
 from hfloop.files import sha256_of_file
 from hfloop.hub.source import model_folder
 from hfloop.metrics.features import FeatureExtractor, as_colour, as_gray, resized
@@ -232,7 +232,7 @@ def _loading_errors(name: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, SafetensorError) as error:  # no weights, an unknown architecture, a damaged file
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise UserError(
-            f"{name} cannot be loaded as a vision model: {reason}; name another, or save or download it again."
+            f"{name} cannot be loaded as a vision model: {first_line(error)}; name another, or save or download it "
+            "again."
         ) from None

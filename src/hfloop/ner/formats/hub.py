@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from hfloop.errors import UserError
+from hfloop.errors import UserError, one_line
 from hfloop.ner.documents import Document
 from hfloop.ner.formats.registry import Reading
 from hfloop.ner.formats.source import Record
@@ -85,15 +85,10 @@ def _said_as_user_errors(dataset_name: str) -> Iterator[None]:
     except ConnectionError as error:
         why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "is there a network?"
         raise UserError(
-            f"dataset {dataset_name}: {_clause(error)} ({why}); a local folder of data files loads without."
+            f"dataset {dataset_name}: {one_line(error)} ({why}); a local folder of data files loads without."
         ) from error
     except (FileNotFoundError, ValueError, datasets.exceptions.DatasetsError) as error:
-        raise UserError(f"dataset {dataset_name} cannot be loaded: {_clause(error)}.") from error
-
-
-def _clause(error: Exception) -> str:
-    """What a library said, on one line and without its full stop."""
-    return " ".join(str(error).split()).rstrip(".")
+        raise UserError(f"dataset {dataset_name} cannot be loaded: {one_line(error)}.") from error
 
 
 def _records(dataset: Dataset, columns: Sequence[str], name: str) -> list[Record]:
