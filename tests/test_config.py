@@ -158,6 +158,9 @@ def test_a_release_says_what_shaped_the_weights_without_paths_of_this_machine(tm
     (tmp_path / "data.jsonl").touch()
     config = ToyConfig(output_dir=str(tmp_path), train_file=str(tmp_path / "data.jsonl"), seed=3, logging_steps=99)
     assert config.shareable()["train_file"] == "data.jsonl"
+    with_split = ToyConfig(train_file=f"{tmp_path / 'data.jsonl'}:train")
+    assert with_split.shareable()["train_file"] == "data.jsonl:train"
+    assert ToyConfig(train_file="datasets/user/name:train").shareable()["train_file"] == "datasets/user/name:train"
     assert config.shareable()["seed"] == 3
     assert not {"output_dir", "logging_steps", "dry_run"} & config.shareable().keys()
     assert str(tmp_path) not in str(config.shareable())

@@ -171,7 +171,8 @@ def test_weights_that_are_not_finite_end_the_run_and_are_not_saved() -> None:
             nn.init.constant_(model.bias, float("nan"))
 
     assert sentence(lambda: toy("--checkpointing_steps=1", disturb=poison)) == (
-        "a weight is not a finite number at step 4: training has diverged; start a new run with a lower learning rate."
+        "a weight is not a finite number at step 4: training has diverged; the last good checkpoint is "
+        "runs/toy/checkpoints/step-3; start a new run with a lower learning rate."
     )
     assert saved() == ["step-2", "step-3"]
 

@@ -18,7 +18,7 @@ def test_the_first_epoch_with_the_highest_score_wins() -> None:
     best = BestWeights(patience=9)
     taken = [best.offer(score, epoch, weights(epoch)) for epoch, score in enumerate([0.0, 0.4, 0.4, 0.7, 0.5], 1)]
     assert taken == [True, True, False, True, False]
-    assert (best.score, best.epoch, best.weights) == (0.7, 4, weights(4))
+    assert (best.score, best.moment, best.weights) == (0.7, 4, weights(4))
 
 
 def test_a_copy_is_kept_that_later_training_cannot_change() -> None:
@@ -43,7 +43,7 @@ def test_a_score_that_is_not_a_number_is_no_gain() -> None:
     best = BestWeights(patience=2)
     best.offer(0.5, 1, weights(1))
     assert not best.offer(float("nan"), 2, weights(2))
-    assert best.epoch == 1
+    assert best.moment == 1
 
 
 def test_a_checkpoint_holds_weights_and_spent_patience() -> None:
@@ -55,7 +55,7 @@ def test_a_checkpoint_holds_weights_and_spent_patience() -> None:
     stream.seek(0)
     resumed = BestWeights(patience=2)
     resumed.load_state_dict(torch.load(stream, weights_only=True))
-    assert (resumed.score, resumed.epoch, resumed.weights) == (0.5, 1, weights(1))
+    assert (resumed.score, resumed.moment, resumed.weights) == (0.5, 1, weights(1))
     assert not resumed.patience_is_spent()
     resumed.offer(0.3, 3, weights(3))
     assert resumed.patience_is_spent()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hfloop import __version__
-from hfloop.errors import exit_on_user_error
+from hfloop.errors import UserError, exit_on_user_error
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -71,17 +71,115 @@ def convert(
     typer.echo(convert(source, target, to, format, repaired=repair), nl=False)
 
 
+_OF_TOKEN_CLASSIFIERS = {"format"}  # options of `evaluate` that the other family does not have
+_OF_GENERATORS = {
+    "train_data",
+    "num_images",
+    "extractor",
+    "seed",
+    "batch_size",
+    "allow_small",
+    "skip_corrupt",
+}
+
+
 @app.command()
 def evaluate(
+    context: typer.Context,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A release folder or a Hub id.")],
-    data: Annotated[Path, typer.Option("--data", metavar="FILE", help="Annotated documents to measure on.")],
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            metavar="DATA",
+            help="A file of annotated documents; for a generator, real images (see metrics), left out where its test "
+            "set was cut from what --train_data names.",
+        ),
+    ] = None,
     format: FormatOption = "auto",
+    train_data: Annotated[
+        str | None,
+        typer.Option(
+            "--train_data",
+            help="Generators: what it learned from, for the floor of every figure; default: a part of DATA. Without "
+            "--data, what its test set was cut from.",
+        ),
+    ] = None,
+    num_images: Annotated[
+        int | None,
+        typer.Option(
+            "--num_images",
+            min=1,
+            help="Generators: how many images to make; default: as many as the release's own figures are of, else as "
+            "there are training images, else as DATA has, at most 10,000.",
+        ),
+    ] = None,
+    extractor: Annotated[
+        str | None,
+        typer.Option(
+            help="Generators: what sees the images (see metrics); default: what the release was measured with."
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Generators: of every random choice; default: that of the release's figures, else 0."
+        ),
+    ] = None,
+    batch_size: Annotated[
+        int, typer.Option("--batch_size", min=1, help="Generators: images in the extractor at a time.")
+    ] = 256,
+    allow_small: Annotated[
+        bool, typer.Option("--allow_small", help="Generators: measure even no more images than features.")
+    ] = False,
+    skip_corrupt: Annotated[
+        bool, typer.Option("--skip_corrupt", help="Generators: leave out images that cannot be read.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure a model on complete documents: strict spans, per label, error kinds, interval."""
-    from hfloop.ner.commands import evaluate
+    """Measure a model: strict spans on documents, or every image metric with its floor and ceiling."""
+    if not _is_generator(model):
+        _refuse(context, _OF_GENERATORS, f"is for models that make images, and {model} finds entities")
+        if data is None:
+            raise UserError(f"--data is missing: name a file of annotated documents to measure {model} on.")
+        from hfloop.ner.commands import evaluate as evaluate_documents
 
-    typer.echo(evaluate(model, data, format, as_json=as_json))
+        typer.echo(evaluate_documents(model, Path(data), format, as_json=as_json))
+        return
+    _refuse(context, _OF_TOKEN_CLASSIFIERS, f"is for models that find entities, and {model} makes images")
+    from hfloop.gan.commands import evaluate as evaluate_images
+
+    printed = evaluate_images(
+        model,
+        data,
+        train_data=train_data,
+        num_images=num_images,
+        extractor=extractor,
+        seed=seed,
+        batch_size=batch_size,
+        allow_small=allow_small,
+        skip_corrupt=skip_corrupt,
+        as_json=as_json,
+    )
+    typer.echo(printed)
+
+
+def _is_generator(model: str) -> bool:
+    """Whether MODEL is a release that makes images; one on the Hub is downloaded to see."""
+    from hfloop.hub.source import folder_of
+    from hfloop.images.generated import is_release
+    from hfloop.plain import speak_plainly
+
+    speak_plainly()
+    return is_release(folder_of(model))
+
+
+def _refuse(context: typer.Context, options: set[str], reason: str) -> None:
+    """Refuse options that were given and mean nothing to this model."""
+    for name in sorted(options):
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise UserError(f"--{name} {reason}: leave it out.")
 
 
 @app.command()

@@ -48,7 +48,6 @@ class RecipeConfig:
     seed: int = option(42, "seed of the weights, the data order, dropout and every split")
     max_train_steps: int | None = option(None, "stop after this many optimizer steps, whatever num_train_epochs says")
     per_device_train_batch_size: int = option(8, "training examples per process and forward pass")
-    gradient_accumulation_steps: int = option(1, "forward passes per optimizer step")
     mixed_precision: Literal["auto", "no", "bf16", "fp16"] = option(
         "auto", "auto: bf16 where the processor or GPU computes it in hardware, else no"
     )
@@ -87,10 +86,7 @@ class RecipeConfig:
     def shareable(self) -> dict[str, Any]:
         """What a release may say of the configuration: what shaped the weights, paths of this machine cut to names."""
         values = {name: value for name, value in self.to_dict().items() if name not in _BOOKKEEPING}
-        return {
-            name: Path(value).name if isinstance(value, str) and Path(value).exists() else value
-            for name, value in values.items()
-        }
+        return {name: _without_folders(value) for name, value in values.items()}
 
     def validate(self) -> None:
         """Refuse values that no run can use.
@@ -100,8 +96,7 @@ class RecipeConfig:
         """
         self.require("seed", 0, 2**32 - 1)  # what NumPy takes
         self.require(
-            "max_train_steps per_device_train_batch_size gradient_accumulation_steps checkpointing_steps "
-            "checkpoints_total_limit logging_steps",
+            "max_train_steps per_device_train_batch_size checkpointing_steps checkpoints_total_limit logging_steps",
             at_least=1,
         )
 
@@ -161,6 +156,16 @@ def run_folder(config: RecipeConfig) -> Path:
             "name the folder that the stopped run printed."
         )
     return folder
+
+
+def _without_folders(value: Any) -> Any:
+    """The last part of a path on this machine, with the `:split` that may follow; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    stem, colon, split = value.rpartition(":")
+    if colon and Path(stem).exists():
+        return f"{Path(stem).name}:{split}"
+    return Path(value).name if Path(value).exists() else value
 
 
 def _take_config_flag(arguments: list[str]) -> tuple[list[str], str | None]:

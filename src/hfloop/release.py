@@ -5,21 +5,27 @@ from __future__ import annotations
 import json
 import platform
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from hfloop import __version__
 from hfloop.files import new_folder, sha256_of_file
 
 PROVENANCE_FILE = "hfloop.json"
 CARD_FILE = "README.md"
-_LIBRARIES = ("torch", "transformers", "accelerate", "tokenizers", "safetensors", "huggingface-hub", "numpy")
 
 
 class Release(ABC):
-    """What a recipe made and measured; each model family knows how its folder looks."""
+    """What a recipe made and measured; each model family knows how its folder looks.
+
+    Attributes:
+        libraries: the distributions whose versions a result depends on, in the order in which a card names them.
+    """
+
+    libraries: ClassVar[tuple[str, ...]] = ("torch", "accelerate", "safetensors", "huggingface-hub", "numpy")
 
     @abstractmethod
     def save_model(self, folder: Path) -> None:
@@ -57,7 +63,7 @@ def write_release(folder: Path, release: Release, run: dict[str, Any]) -> dict[s
             "hfloop_version": __version__,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             **run,
-            "versions": library_versions(),
+            "versions": library_versions(release.libraries),
             **release.facts(),
             "sha256": {
                 path.relative_to(partial).as_posix(): sha256_of_file(path)
@@ -74,6 +80,6 @@ def write_release(folder: Path, release: Release, run: dict[str, Any]) -> dict[s
     return provenance
 
 
-def library_versions() -> dict[str, str]:
-    """Python's version and those of the libraries that a result depends on."""
-    return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}
+def library_versions(libraries: Sequence[str]) -> dict[str, str]:
+    """Python's version and those of the libraries, by the names of their distributions."""
+    return {"python": platform.python_version(), **{name: version(name) for name in libraries}}

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from accelerate import Accelerator
@@ -24,23 +24,17 @@ from tqdm.auto import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from hfloop.averaging import Mean
+from hfloop.checkpoints import checkpoints_in, step_of
 from hfloop.config import ConfigT, RecipeConfig, parse_config
-from hfloop.errors import UserError
+from hfloop.errors import UserError, first_line
 from hfloop.files import empty_folder, remove_folder, replace_folder, sync_folder, write_text
 from hfloop.launch import check_process_count, processor_name, resolve_mixed_precision, resolve_trackers
 from hfloop.plain import speak_plainly
 from hfloop.release import Release, write_release
-from hfloop.stopping import StopRequest
+from hfloop.stopping import RunStopped, StopRequest
 
 logger = logging.getLogger("hfloop")
-
-
-class RunStopped(Exception):
-    """A signal asked the run to stop; it saved a checkpoint first."""
-
-    def __init__(self, signal_number: int, message: str) -> None:
-        super().__init__(message)
-        self.exit_code = 128 + signal_number
+T = TypeVar("T")
 
 
 class DryRunEnds(Exception):
@@ -179,7 +173,12 @@ class Run:
             self._restore(self._checkpoint)
         return prepared
 
-    def steps(self, total_steps: int, until: Callable[[], bool] = lambda: False) -> Iterator[int]:
+    def steps(
+        self,
+        total_steps: int,
+        until: Callable[[], bool] = lambda: False,
+        on_row: Callable[[dict[str, float]], object] = lambda row: None,
+    ) -> Iterator[int]:
         """Yield the numbers of the optimizer steps that remain; around each: seed, progress, metrics, checkpoints.
 
         The random state of a step is a function of (seed, step, process) alone, so a resumed run draws what the
@@ -188,6 +187,7 @@ class Run:
         Args:
             total_steps: optimizer steps of the whole run.
             until: asked before each step; true ends the loop early.
+            on_row: told the means and rates of each logging interval, in every process.
 
         Raises:
             RunStopped: after SIGINT or SIGTERM, once the step is finished and saved.
@@ -207,8 +207,10 @@ class Run:
                 bar.update()
                 if self.completed_steps % self.config.logging_steps == 0 or self.completed_steps == total_steps:
                     row = self._log_row()
+                    on_row(row)
                     row.pop("steps_per_second")  # the bar shows it
-                    bar.set_postfix({name: f"{value:.4g}" for name, value in row.items()})
+                    shown = {name: value for name, value in row.items() if name.endswith(("_loss", "_per_second"))}
+                    bar.set_postfix({name: f"{value:.4g}" for name, value in shown.items()})
                 if self._asked_to_stop():
                     self._stop()
                 if self.completed_steps % self.config.checkpointing_steps == 0:
@@ -233,7 +235,7 @@ class Run:
         if not self.accelerator.is_main_process:
             return
         path = self.output_dir / "metrics.jsonl"
-        with self._disk_may_refuse(path), path.open("a", encoding="utf-8") as stream:
+        with self.disk_may_refuse(path), path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps({"step": self.current_step, **values}) + "\n")
         self.accelerator.log(numbers, step=self.current_step)
 
@@ -259,10 +261,29 @@ class Run:
 
     def _diverged(self, what: str) -> UserError:
         precision = "" if self.accelerator.mixed_precision == "no" else ", or with --mixed_precision no"
+        kept = checkpoints_in(self.output_dir)
+        last = f"the last good checkpoint is {kept[-1]}; " if kept else ""
         return UserError(
-            f"{what} at step {self.current_step}: training has diverged; start a new run with a lower learning "
+            f"{what} at step {self.current_step}: training has diverged; {last}start a new run with a lower learning "
             f"rate{precision}."
         )
+
+    def on_main_process(self, work: Callable[[], T]) -> T:
+        """What `work` gives in the main process, told to all, which wait for it.
+
+        Raises:
+            UserError: that of `work`, in every process.
+        """
+        told: list[Any] = [None]
+        if self.accelerator.is_main_process:
+            try:
+                told = [work()]
+            except UserError as error:
+                told = [error]
+        (result,) = broadcast_object_list(told)
+        if isinstance(result, UserError):
+            raise result
+        return result
 
     # ------------------------------------------------------------------ checkpoints
 
@@ -281,11 +302,11 @@ class Run:
         def take_place() -> None:
             sync_folder(partial)
             replace_folder(partial, folder)
-            for old in _checkpoints(self.output_dir)[: -self.config.checkpoints_total_limit]:
+            for old in checkpoints_in(self.output_dir)[: -self.config.checkpoints_total_limit]:
                 remove_folder(old)
 
         self._state = self._collect_state()
-        with self._disk_may_refuse(folder):
+        with self.disk_may_refuse(folder):
             try:
                 self._all_or_none(lambda: empty_folder(partial) if main else None)
                 self._all_or_none(lambda: self.accelerator.save_state(str(partial)))  # each process writes its part
@@ -314,13 +335,13 @@ class Run:
             raise OSError(failures[0])
 
     @contextmanager
-    def _disk_may_refuse(self, path: Path) -> Iterator[None]:
+    def disk_may_refuse(self, path: Path) -> Iterator[None]:
         """Turn what the disk says while `path` is written into a sentence."""
         try:
             yield
         except OSError as error:
             start = "start again with another --output_dir"
-            mend = f"continue with {self.resume_flags()}" if _checkpoints(self.output_dir) else start
+            mend = f"continue with {self.resume_flags()}" if checkpoints_in(self.output_dir) else start
             raise UserError(
                 f"{path} could not be written ({error.strerror or error}); free some space, then {mend}."
             ) from None
@@ -362,7 +383,7 @@ class Run:
     def _find_checkpoint(self) -> Path:
         if (self.output_dir / "release").is_dir():
             raise UserError(f"{self.output_dir} has finished: its release is {self.output_dir / 'release'}.")
-        named, found = Path(str(self.config.resume_from_checkpoint)), _checkpoints(self.output_dir)
+        named, found = Path(str(self.config.resume_from_checkpoint)), checkpoints_in(self.output_dir)
         if named.parent.name == "checkpoints":
             if named not in found:
                 raise UserError(f"--resume_from_checkpoint {named}: no such checkpoint.")
@@ -372,15 +393,21 @@ class Run:
         return found[-1]
 
     def _restore(self, checkpoint: Path) -> None:
-        self.accelerator.load_state(str(checkpoint))
+        try:
+            self.accelerator.load_state(str(checkpoint))
+        except (RuntimeError, KeyError) as error:  # weights of another shape or name
+            raise UserError(
+                f"{checkpoint} was written by another recipe, or with networks of another shape "
+                f"({first_line(error)}); continue it with the recipe and the config.yaml that it was started with."
+            ) from None
         self._saved_at_step = self.completed_steps
         if self.accelerator.is_main_process:
             rows = [row for row in self.logged() if row["step"] <= self.completed_steps]
             metrics = self.output_dir / "metrics.jsonl"
-            with self._disk_may_refuse(metrics):
+            with self.disk_may_refuse(metrics):
                 write_text(metrics, "".join(json.dumps(row) + "\n" for row in rows))
-            for later in _checkpoints(self.output_dir):
-                if _step_of(later) > self.completed_steps:
+            for later in checkpoints_in(self.output_dir):
+                if step_of(later) > self.completed_steps:
                     remove_folder(later)
         self.accelerator.wait_for_everyone()
         logger.info("resumed from %s", checkpoint)
@@ -416,12 +443,13 @@ class Run:
         """
         folder = self.output_dir / "release"
         if self.accelerator.is_main_process:
-            with self._disk_may_refuse(folder):
+            with self.disk_may_refuse(folder):
                 write_release(folder, release, self.provenance())
             shutil.rmtree(self.output_dir / "checkpoints", ignore_errors=True)
             logger.info("release: %s", folder)
         self.accelerator.wait_for_everyone()
-        self.accelerator.end_training()
+        for tracker in self.accelerator.trackers:
+            tracker.finish()
         return folder
 
     def provenance(self) -> dict[str, Any]:
@@ -457,6 +485,8 @@ def recipe_main(main: Callable[[ConfigT], None], config_class: type[ConfigT]) ->
     speak_plainly()
     try:
         main(parse_config(config_class))
+        if torch.distributed.is_initialized():  # not within `main`: a model that outlives its group can hang
+            torch.distributed.destroy_process_group()
     except DryRunEnds:
         sys.exit(0)
     except UserError as error:
@@ -476,12 +506,3 @@ def _first_free(parent: Path, name: str) -> str:
         number += 1
         candidate = parent / f"{name}-{number}"
     return str(candidate)
-
-
-def _step_of(checkpoint: Path) -> int:
-    return int(checkpoint.name.removeprefix("step-"))
-
-
-def _checkpoints(output_dir: Path) -> list[Path]:
-    """Complete checkpoints, oldest first."""
-    return sorted((output_dir / "checkpoints").glob("step-*"), key=_step_of)

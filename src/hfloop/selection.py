@@ -17,29 +17,32 @@ class BestWeights:
 
     Attributes:
         score: the best score, minus infinity before the first offer.
-        epoch: the epoch that reached it.
-        weights: that epoch's weights.
+        moment: when it was reached, as the caller counts: in epochs, in steps.
+        weights: those of that moment.
+
+    Args:
+        patience: offers without a gain to wait for; default: no end of them.
     """
 
-    def __init__(self, patience: int) -> None:
+    def __init__(self, patience: float = math.inf) -> None:
         self.patience = patience
         self.score = -math.inf
-        self.epoch = 0
+        self.moment = 0
         self.weights: dict[str, Tensor] = {}
-        self.epochs_without_gain = 0
+        self.offers_without_gain = 0
 
-    def offer(self, score: float, epoch: int, weights: Mapping[str, Tensor]) -> bool:
+    def offer(self, score: float, moment: int, weights: Mapping[str, Tensor]) -> bool:
         """Keep a copy of `weights` if `score` beats the best; says whether it did."""
         if not score > self.score:  # nor if it is not a number
-            self.epochs_without_gain += 1
+            self.offers_without_gain += 1
             return False
-        self.score, self.epoch, self.epochs_without_gain = score, epoch, 0
+        self.score, self.moment, self.offers_without_gain = score, moment, 0
         self.weights = {name: value.detach().cpu().clone() for name, value in weights.items()}
         return True
 
     def patience_is_spent(self) -> bool:
-        """Whether `patience` epochs in a row brought no gain."""
-        return self.epochs_without_gain >= self.patience
+        """Whether `patience` offers in a row brought no gain."""
+        return self.offers_without_gain >= self.patience
 
     def state_dict(self) -> dict[str, Any]:
         """For checkpoints."""

@@ -18,6 +18,14 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _ECHO_SECONDS = 1.0  # torchrun passes on to everyone what the terminal has already sent to everyone
 
 
+class RunStopped(Exception):
+    """A signal asked the run to stop; it saved a checkpoint first."""
+
+    def __init__(self, signal_number: int, message: str) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number
+
+
 class StopRequest:
     """What asked the run to stop, if anything did.
 

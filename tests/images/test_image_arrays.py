@@ -145,6 +145,14 @@ def test_an_array_in_an_archive_is_named(tmp_path):
             {"images": GRAY, "labels": np.eye(6)},
             "a.npz, array `labels`: is float64 of shape (6, 6), but must be 6 whole numbers, one for each image.",
         ),
+        (
+            {"images": GRAY, "labels": np.arange(6) / 2},
+            "a.npz, array `labels`: is float64 of shape (6,), but must be 6 whole numbers, one for each image.",
+        ),
+        (
+            {"images": GRAY, "labels": np.arange(6) - 2},
+            "a.npz, array `labels`: holds -2, but classes are numbered from 0 on.",
+        ),
     ],
 )
 def test_archives_with_the_wrong_arrays_are_refused(tmp_path, arrays, message):

@@ -51,6 +51,7 @@ def test_rows_are_images_with_labels():
     assert (images.name, len(images), images.shape, images.column) == ("set", 6, (1, 5, 7), "picture")
     assert (images.labels.dtype, images.labels.tolist()) == (np.int64, [3, 1, 4, 1, 5, 9])
     np.testing.assert_array_equal(images.read(range(6))[:, 0], GRAY)
+    assert images.class_names == [str(digit) for digit in range(10)]
     np.testing.assert_array_equal(images.read(np.array([5, 0, 0, 2]))[:, 0], GRAY[[5, 0, 0, 2]])
     assert images.read([]).shape == (0, 1, 5, 7)
 
@@ -71,14 +72,15 @@ def test_images_kept_as_paths_are_read(tmp_path):
 
 def test_two_columns_of_classes_are_no_labels():
     both = dataset(labels=[0] * 6).add_column("odd", [0] * 6, feature=ClassLabel(num_classes=2))
-    assert DatasetImages(both, "set").labels is None
+    images = DatasetImages(both, "set")
+    assert (images.labels, images.class_names) == (None, None)
 
 
 @pytest.mark.parametrize("missing", [None, -1])
 def test_missing_classes_are_said(caplog, missing):
     with caplog.at_level(logging.WARNING):
         images = DatasetImages(dataset(labels=[3, 1, 4, missing, 5, 9]), "set")
-    assert images.labels is None
+    assert (images.labels, images.class_names) == (None, None)
     assert caplog.messages == ["set: some of its images have no class in `digit`, so no classes are used"]
 
 

@@ -109,16 +109,18 @@ def test_the_order_is_that_of_the_paths(tmp_path):
 def test_class_subfolders_give_labels(tmp_path):
     for name in ("dog", "cat", "bird"):
         save(tmp_path / name, GRAY[:2])
-    labels = FolderImages(tmp_path, "set").labels
-    assert labels.dtype == np.int64
-    assert labels.tolist() == [0, 0, 1, 1, 2, 2]
+    images = FolderImages(tmp_path, "set")
+    assert images.labels.dtype == np.int64
+    assert images.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert images.class_names == ["bird", "cat", "dog"]
 
 
 @pytest.mark.parametrize("stray", [".", "cat/deeper"])
 def test_images_at_several_depths_have_no_labels(tmp_path, stray):
     save(tmp_path / "cat", GRAY[:2])
     save(tmp_path / stray, GRAY[3:])
-    assert FolderImages(tmp_path, "set").labels is None
+    images = FolderImages(tmp_path, "set")
+    assert (images.labels, images.class_names) == (None, None)
 
 
 def test_the_fingerprint_follows_names_and_bytes_alone(tmp_path):

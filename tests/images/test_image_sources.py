@@ -237,6 +237,13 @@ def test_a_subset_is_read_by_its_own_indices(chosen, data):
     np.testing.assert_array_equal(subset.read(indices)[:, 0], GRAY[np.array(chosen)[indices]])
 
 
+def test_a_subset_has_the_names_of_its_parents_classes(here):
+    for name in ("cat", "ant"):
+        save(here / "pets" / name)
+    assert load_images("pets", num_images=3).class_names == ["ant", "cat"]
+    assert load_images("digits").class_names is None
+
+
 def test_a_subset_follows_what_its_parent_holds():
     first, second = (ArrayImages(pixels[:, None], "set") for pixels in (GRAY, GRAY[::-1]))
     fingerprints = {SubsetImages(parent, np.array([0, 1])).fingerprint for parent in (first, second)}
@@ -254,6 +261,28 @@ def test_a_subset_follows_what_its_parent_holds():
 )
 def test_numbers_that_do_not_fit_are_refused(options, message):
     assert error_of("digits", **options) == message
+
+
+def test_a_generator_is_known_by_its_name(here):
+    for folder in ("gan", "digits"):
+        (here / folder).mkdir()
+        (here / folder / "model_index.json").write_text("{}")
+    save(here / "a" / "pictures")
+    save_dataset(here / "saved")
+    for name in ("gan", "./gan", "./digits", "user/gan-v1.0", "user/name:train"):
+        assert sources.is_generator(name), name
+    real = ("digits", "digits:test", "a/pictures", "saved", "saved:train", "datasets/user/name:train", "a/none", "x")
+    for name in real:
+        assert not sources.is_generator(name), name
+
+
+def test_a_dataset_of_the_hub_is_known_by_its_name(here):
+    save(here / "datasets" / "a")
+    save_dataset(here / "datasets" / "b")
+    assert sources.hub_dataset_id("datasets/user/name") == "user/name"
+    assert sources.hub_dataset_id("datasets/user/name:train") == "user/name"
+    for name in ("datasets/a", "datasets/b:train", "user/name", "digits:train", "a.npz"):
+        assert sources.hub_dataset_id(name) is None, name
 
 
 def test_suffixes_of_files_are_no_hub_ids():

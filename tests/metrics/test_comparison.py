@@ -15,7 +15,7 @@ from hfloop.metrics.features import FeatureExtractor
 from hfloop.metrics.frechet_distance.frechet import FeatureStatistics, extrapolate, frechet_distance
 from hfloop.metrics.inception_score.divergence import inception_score
 from hfloop.metrics.prdc.manifold import manifold_scores
-from hfloop.metrics.reference import _cache_folder
+from hfloop.metrics.reference import CACHE
 
 
 class Pixels(FeatureExtractor):
@@ -243,13 +243,13 @@ def damage_emptied(file):
 def test_a_damaged_cache_file_is_measured_anew_and_replaced(damage, caplog):
     real, fake = images(300, 100), images(120, 110, seed=1)
     first = Comparison(real, fake, Pixels()).frechet_distance()
-    (file,) = _cache_folder().iterdir()
+    (file,) = CACHE.folder.iterdir()
     damage(file)
     with caplog.at_level(logging.WARNING, logger="hfloop"):
         assert Comparison(real, fake, Pixels()).frechet_distance() == first
     assert "are damaged" in caplog.text
-    assert "measuring them anew" in caplog.text
-    assert list(_cache_folder().iterdir()) == [file]
+    assert "making them anew" in caplog.text
+    assert list(CACHE.folder.iterdir()) == [file]
     caplog.clear()
     assert Comparison(real, fake, Pixels()).frechet_distance() == first
     assert caplog.text == ""
@@ -258,9 +258,9 @@ def test_a_damaged_cache_file_is_measured_anew_and_replaced(damage, caplog):
 def test_a_cache_file_under_another_ones_name_is_not_used(caplog):
     fake = images(120, 110, seed=1)
     Comparison(images(300, 160), fake, Pixels()).frechet_distance()
-    (other,) = _cache_folder().iterdir()
+    (other,) = CACHE.folder.iterdir()
     first = Comparison(images(300, 100), fake, Pixels()).frechet_distance()
-    (own,) = set(_cache_folder().iterdir()) - {other}
+    (own,) = set(CACHE.folder.iterdir()) - {other}
     other.replace(own)
     with caplog.at_level(logging.WARNING, logger="hfloop"):
         assert Comparison(images(300, 100), fake, Pixels()).frechet_distance() == first
@@ -280,13 +280,13 @@ def test_a_cache_that_cannot_be_written_costs_no_figure(caplog, monkeypatch):
     def no_space(*arguments, **named):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("hfloop.metrics.reference.save_file", no_space)
+    monkeypatch.setattr("hfloop.array_cache.save_file", no_space)
     with caplog.at_level(logging.WARNING, logger="hfloop"):
         report = Comparison(images(300, 100), images(120, 110, seed=1), Pixels()).frechet_distance()
     assert report.generated[0].value > 0
     assert "could not be kept" in caplog.text
     assert "No space left on device" in caplog.text
-    assert list(_cache_folder().iterdir()) == []
+    assert list(CACHE.folder.iterdir()) == []
 
 
 def test_features_that_are_nan_name_the_image():

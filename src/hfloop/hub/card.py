@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from huggingface_hub import eval_result_entries_to_yaml as entries_to_yaml
 
 from hfloop.files import write_text
 from hfloop.release import CARD_FILE
+
+_FIGURE = re.compile(r"-?\d[\d,]*(\.\d+)?(e-?\d+)?( ± [\d,.]+)?|–")
 
 
 def render_card(template: str, metadata: ModelCardData, context: dict[str, Any]) -> str:
@@ -40,11 +43,27 @@ def write_card(folder: Path, card: str, results: list[EvalResultEntry]) -> None:
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A Markdown table; figures (numbers, and texts that read as numbers) are right-aligned."""
+    """A Markdown table; figures (numbers, with ± or without, and dashes for missing ones) are right-aligned."""
     cells = [[_cell(value) for value in row] for row in rows]
     right = [all(_is_figure(row[column]) for row in cells) for column in range(len(header))]
     rule = ["---:" if is_number else "---" for is_number in right]
     return "\n".join("| " + " | ".join(row) + " |" for row in [[*map(_cell, header)], rule, *cells])
+
+
+def settings_table(config: Mapping[str, Any], non_default: Sequence[str]) -> str:
+    """Settings that shaped the weights or were chosen by hand, those chosen by hand first and in bold."""
+    chosen = [[f"**{name}**", f"**{config[name]}**"] for name in non_default if name in config]
+    rest = [[name, value] for name, value in config.items() if name not in non_default]
+    return markdown_table(["setting", "value"], [*chosen, *rest])
+
+
+def dataset_id(data: Mapping[str, Any]) -> str:
+    """The Hub id of the data, or a name under `local/` that no Hub user can own a data set by.
+
+    Args:
+        data: has `hub_id`, which may be None, and `name`.
+    """
+    return data["hub_id"] or "local/" + (re.sub(r"[^a-z0-9]+", "-", data["name"].lower()).strip("-") or "data")
 
 
 def _cell(value: object) -> str:
@@ -53,4 +72,4 @@ def _cell(value: object) -> str:
 
 
 def _is_figure(cell: str) -> bool:
-    return cell.strip("*").replace(",", "").replace(".", "", 1).isdigit()
+    return _FIGURE.fullmatch(cell.strip("*")) is not None

@@ -19,8 +19,7 @@ def model_folder(name_or_path: str) -> Path:
         UserError: there is no such folder, no such repository, no right to read it, no network, or no weights in
             safetensors.
     """
-    path = Path(name_or_path)
-    folder = path if path.exists() else downloaded(name_or_path)
+    folder = folder_of(name_or_path)
     if not (folder / "config.json").is_file():
         raise UserError(f"{name_or_path} holds no transformers model: it has no config.json.")
     if not any(folder.glob("*.safetensors")):
@@ -29,6 +28,12 @@ def model_folder(name_or_path: str) -> Path:
             "name a model that has model.safetensors."
         )
     return folder
+
+
+def folder_of(name_or_path: str) -> Path:
+    """A path that is there, or else the folder of a Hub repository; see :func:`downloaded`."""
+    path = Path(name_or_path)
+    return path if path.exists() else downloaded(name_or_path)
 
 
 def downloaded(name_or_path: str) -> Path:

@@ -93,7 +93,10 @@ def _archived_labels(path: Path, archive: np.lib.npyio.NpzFile, count: int) -> n
             f"{path}, array `labels`: is {labels.dtype} of shape {labels.shape}, but must be {count} whole numbers, "
             "one for each image."
         )
-    return labels.astype(np.int64)
+    labels = labels.astype(np.int64)
+    if labels.min() < 0:
+        raise UserError(f"{path}, array `labels`: holds {labels.min()}, but classes are numbered from 0 on.")
+    return labels
 
 
 def _pixels(array: npt.NDArray, where: str) -> Pixels:

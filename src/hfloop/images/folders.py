@@ -20,8 +20,8 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".p
 class FolderImages(EncodedImages):
     """The image files below a folder, in the order of their relative paths; hidden files are left out.
 
-    Where every file lies in a subfolder directly below the folder, the labels are the indices of the subfolders'
-    sorted names; otherwise there are none. The fingerprint covers the relative paths and the files' bytes.
+    Where every file lies in a subfolder directly below the folder, the subfolders' sorted names are the classes and
+    the labels their indices; otherwise there are none. The fingerprint covers the relative paths and the files' bytes.
 
     Args:
         folder: where to look.
@@ -39,7 +39,8 @@ class FolderImages(EncodedImages):
             raise UserError(
                 f"{name} holds no images: none of its files ends in {', '.join(IMAGE_SUFFIXES)} (hidden ones aside)."
             )
-        super().__init__(name, len(self.paths), _labels(self.paths), skip_corrupt)
+        labels, self.class_names = _classes(self.paths)
+        super().__init__(name, len(self.paths), labels, skip_corrupt)
 
     def encoded(self, row: int) -> BinaryIO:
         return (self.folder / self.paths[row]).open("rb")
@@ -64,7 +65,9 @@ def _image_files(folder: Path) -> list[Path]:
     return sorted((path for path in shown if not (folder / path).is_dir()), key=Path.as_posix)
 
 
-def _labels(paths: list[Path]) -> npt.NDArray[np.int64] | None:
+def _classes(paths: list[Path]) -> tuple[npt.NDArray[np.int64] | None, list[str] | None]:
+    """The class of each path, and the classes' names."""
     if any(len(path.parts) != 2 for path in paths):
-        return None
-    return np.unique([path.parts[0] for path in paths], return_inverse=True)[1].astype(np.int64)
+        return None, None
+    names, labels = np.unique([path.parts[0] for path in paths], return_inverse=True)
+    return labels.astype(np.int64), names.tolist()

@@ -41,7 +41,12 @@ class GeneratedImages(ImageSource):
     runs on the machine's accelerator, else on the CPU; other hardware makes images that differ in last bits.
     Values become uint8 as in a saved PNG.
 
-    The fingerprint covers the weights, the configuration files, the number of images and the seed, not the pixels.
+    The fingerprint covers the weights and the configuration files of the pipeline's components, the number of images
+    and the seed, not the pixels.
+
+    Attributes:
+        num_classes: how many classes the pipeline can be asked for, or None.
+        labels: the classes that the images were asked to be of, or None.
 
     Args:
         folder: a release with `model_index.json`.
@@ -69,6 +74,8 @@ class GeneratedImages(ImageSource):
         self._num_images = num_images
         self._pipeline = (open_pipeline or open_diffusers_pipeline)(folder, self.name)
         self._arguments = _call_arguments(self._pipeline)
+        self.num_classes: int | None = self._arguments["num_classes"]
+        self.labels = np.arange(num_images, dtype=np.int64) % self.num_classes if self.num_classes else None
         self._last_batch = 0, self._make(0)
         self.shape = self._last_batch[1].shape[1:]
 
@@ -86,8 +93,9 @@ class GeneratedImages(ImageSource):
     @cached_property
     def fingerprint(self) -> str:
         digest = hashlib.sha256(f"{self._num_images} images, seed {self.seed}\n".encode())
-        files = [self.folder / INDEX_FILE, *self.folder.glob("*/*.json"), *self.folder.glob("*/*.safetensors")]
-        for path in sorted(files):
+        components = _read_index(self.folder, self.name).keys()
+        files = [*self.folder.glob("*/*.json"), *self.folder.glob("*/*.safetensors")]
+        for path in sorted([self.folder / INDEX_FILE, *(file for file in files if file.parent.name in components)]):
             digest.update(f"{path.relative_to(self.folder).as_posix()}\0{sha256_of_file(path)}\n".encode())
         return digest.hexdigest()
 
@@ -113,8 +121,7 @@ class GeneratedImages(ImageSource):
         import torch
 
         generators = [torch.Generator().manual_seed(noise_seed(self.seed, number)) for number in numbers]
-        num_classes = self._arguments["num_classes"]
-        labels = {"class_labels": [number % num_classes for number in numbers]} if num_classes else {}
+        labels = {} if self.labels is None else {"class_labels": self.labels[list(numbers)].tolist()}
         try:
             output = self._pipeline(  # type: ignore[operator]  # every pipeline but the base class can be called
                 **{self._arguments["count"]: len(numbers)},

@@ -48,7 +48,8 @@ class DatasetImages(EncodedImages):
             raise UserError(f"{name} holds no images: its split is empty.")
         encoded = dataset.with_format(None).select_columns(self.column)
         self._encoded = encoded.cast_column(self.column, datasets.Image(decode=False))
-        super().__init__(name, len(dataset), _labels(dataset, name), skip_corrupt)
+        labels, self.class_names = _classes(dataset, name)
+        super().__init__(name, len(dataset), labels, skip_corrupt)
 
     def encoded(self, row: int) -> BinaryIO:
         image = self._encoded[row][self.column]
@@ -128,17 +129,18 @@ def _image_column(dataset: Dataset, name: str) -> str:
     raise UserError(f"{name} has several columns of images ({listed}): save a copy that keeps one of them.")
 
 
-def _labels(dataset: Dataset, name: str) -> npt.NDArray[np.int64] | None:
+def _classes(dataset: Dataset, name: str) -> tuple[npt.NDArray[np.int64] | None, list[str] | None]:
+    """The class of each row, and the classes' names."""
     import datasets
 
     columns = [column for column, feature in dataset.features.items() if isinstance(feature, datasets.ClassLabel)]
     if len(columns) != 1:
-        return None
+        return None, None
     values = dataset.with_format(None)[columns[0]][:]
     if any(value is None or value < 0 for value in values):
         logger.warning("%s: some of its images have no class in `%s`, so no classes are used", name, columns[0])
-        return None
-    return np.asarray(values, dtype=np.int64)
+        return None, None
+    return np.asarray(values, dtype=np.int64), list(dataset.features[columns[0]].names)
 
 
 @contextmanager

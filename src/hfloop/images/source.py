@@ -20,11 +20,13 @@ class ImageSource(ABC):
         name: what the user called it, for messages and protocols.
         shape: (channels, height, width) in pixels; 1 channel is gray, 3 are red, green and blue.
         labels: the class of each image, int64 of shape (images,), or None where the set has no classes.
+        class_names: what the set calls its classes, by number, or None where they are numbers only.
     """
 
     name: str
     shape: tuple[int, int, int]
     labels: npt.NDArray[np.int64] | None = None
+    class_names: list[str] | None = None
 
     @abstractmethod
     def __len__(self) -> int:

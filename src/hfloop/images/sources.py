@@ -67,7 +67,7 @@ def load_images(
     if seed < 0:
         raise UserError(f"--seed must be 0 or more, not {seed}.")
     path = Path(name)
-    stem, split = _without_split(name)
+    stem, split = without_split(name)
     if stem == "digits":
         images: ImageSource = load_digits(split, name)
     elif is_release(path):
@@ -89,6 +89,23 @@ def load_images(
     else:
         return GeneratedImages(_downloaded_release(name), _required(num_images, name), seed, name, open_pipeline)
     return _subset(images, num_images, seed)
+
+
+def is_generator(name: str) -> bool:
+    """Whether :func:`load_images` takes a name for a generator's release, here or on the Hub."""
+    stem, _ = without_split(name)
+    if stem == "digits":
+        return False
+    if Path(name).exists():
+        return is_release(Path(name))
+    return not (stem.startswith(_DATASETS_PREFIX) or Path(stem).exists() or _looks_like_a_path(stem))
+
+
+def hub_dataset_id(name: str) -> str | None:
+    """The id of the Hub's dataset that :func:`load_images` reads for a name; None where it reads something else."""
+    stem, _ = without_split(name)
+    is_here = Path(name).exists() or Path(stem).exists()
+    return stem.removeprefix(_DATASETS_PREFIX) if stem.startswith(_DATASETS_PREFIX) and not is_here else None
 
 
 def load_digits(split: str | None = None, name: str = "digits") -> ArrayImages:
@@ -129,6 +146,7 @@ class SubsetImages(ImageSource):
         self.name = parent.name
         self.shape = parent.shape
         self.labels = None if parent.labels is None else parent.labels[indices]
+        self.class_names = parent.class_names
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -152,7 +170,7 @@ def _subset(images: ImageSource, num_images: int | None, seed: int) -> ImageSour
     return SubsetImages(images, np.sort(chosen))
 
 
-def _without_split(name: str) -> tuple[str, str | None]:
+def without_split(name: str) -> tuple[str, str | None]:
     """A name before its last colon, and the split after it."""
     stem, colon, split = name.rpartition(":")
     return (stem, split) if colon else (name, None)

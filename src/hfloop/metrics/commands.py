@@ -15,10 +15,10 @@ from hfloop.images.generated import is_release
 from hfloop.images.source import ImageSource
 from hfloop.images.sources import load_images
 from hfloop.metrics.comparison import Comparison, Report
-from hfloop.metrics.features import load_extractor
+from hfloop.metrics.features import FeatureExtractor, default_extractor, load_extractor
 from hfloop.metrics.frechet_distance.frechet import smallest_extrapolation
 from hfloop.metrics.kernel_distance.kernel import SUBSET_SIZE
-from hfloop.metrics.results import Measurement
+from hfloop.metrics.results import Measurement, readable
 from hfloop.plain import speak_plainly
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _WANTED = {"prdc": 1000, "is": 5000}  # images; see docs/metrics.md
-_DIGITS_PIXELS = 16  # digits-v1 was made for 8, mnist-v1 for 28
 _SMALLEST = 20  # images: the inception score wants 10 parts of 2, the neighbourhoods more than 5
 
 
@@ -73,12 +72,13 @@ def measure(
         fake=load_images(
             fake, num_images=num_images, seed=seed, skip_corrupt=skip_corrupt, open_pipeline=open_pipeline
         ),
-        extractor=load_extractor(extractor or _default_extractor(real_images), device),
+        extractor=load_extractor(extractor or default_extractor(real_images), device),
         seed=seed,
         batch_size=batch_size,
     )
-    _require_enough(metric, comparison, allow_small=allow_small)
-    for warning in _warnings(metric, comparison):
+    for role, images in (("REAL", comparison.real), ("FAKE", comparison.fake)):
+        require_enough(role, images, comparison.extractor, allow_small=allow_small or metric != "fd")
+    for warning in warnings(metric, comparison):
         logger.warning("Warning: %s", warning)
     compute: dict[str, Callable[[], Report]] = {
         "fd": comparison.frechet_distance,
@@ -92,50 +92,43 @@ def measure(
     return "\n".join([*_figures(report), "", *_protocol(report, comparison)])
 
 
-def _default_extractor(images: ImageSource) -> str:
-    """The extractor of digits of about this size; a warning says so.
-
-    Raises:
-        UserError: the images are in colour, which digits are not.
-    """
-    channels, height, width = images.shape
-    if channels > 1:
-        raise UserError(
-            f"{images.name} is in colour: name an --extractor, such as inception or the Hub's facebook/dinov2-base."
-        )
-    name = "digits-v1" if max(height, width) <= _DIGITS_PIXELS else "mnist-v1"
-    logger.warning("Warning: no --extractor is named, so it is %s, which is made for handwritten digits.", name)
-    return name
-
-
-def _require_enough(metric: str, comparison: Comparison, *, allow_small: bool) -> None:
+def require_enough(role: str, images: ImageSource, extractor: FeatureExtractor, *, allow_small: bool) -> None:
     """Refuse what no figure can be trusted of.
 
+    Args:
+        role: of the images on the command line.
+        images: a set that is to be measured.
+        extractor: what sees it.
+        allow_small: even of no more images than features, which a Fréchet distance should not be.
+
     Raises:
-        UserError: there are too few images for the metric.
+        UserError: there are too few images.
     """
-    extractor = comparison.extractor
-    for role, images in (("REAL", comparison.real), ("FAKE", comparison.fake)):
-        if len(images) < _SMALLEST:
-            raise UserError(f"{role} {images.name} has {len(images)} images: at least {_SMALLEST} are needed.")
-        if metric == "fd" and len(images) <= extractor.dimension and not allow_small:
-            raise UserError(
-                f"{role} {images.name} has {len(images)} images, no more than {extractor.name} has features "
-                f"({extractor.dimension}), so the distance would mostly be sample count: take more images or an "
-                "extractor with fewer features, or give --allow_small to measure all the same."
-            )
+    if len(images) < _SMALLEST:
+        raise UserError(f"{role} {images.name} has {len(images)} images: at least {_SMALLEST} are needed.")
+    if len(images) <= extractor.dimension and not allow_small:
+        raise UserError(
+            f"{role} {images.name} has {len(images)} images, no more than {extractor.name} has features "
+            f"({extractor.dimension}), so the distance would mostly be sample count: take more images or an "
+            "extractor with fewer features, or give --allow_small to measure all the same."
+        )
 
 
-def _warnings(metric: str, comparison: Comparison) -> Iterator[str]:
-    """What one should know of a figure before one believes it."""
+def warnings(metric: str, comparison: Comparison) -> Iterator[str]:
+    """What one should know of a figure before one believes it.
+
+    Args:
+        metric: fd, kid, prdc or is.
+        comparison: what is to be measured.
+    """
     real, fake, dimension = comparison.real, comparison.fake, comparison.extractor.dimension
     fewest, enough = min(len(real), len(fake)), smallest_extrapolation(dimension)
     if real.fingerprint == fake.fingerprint:
         yield "REAL and FAKE are the same images."
     if real.shape != fake.shape:
         yield (
-            f"real images are {_shape(real)} and generated ones {_shape(fake)} (channels × height × width): the "
-            "extractor brings both to its own size and colours, which can hide or add differences."
+            f"real images are {shape_in_words(real)} and generated ones {shape_in_words(fake)} (channels × height × "
+            "width): the extractor brings both to its own size and colours, which can hide or add differences."
         )
     if metric == "fd" and len(fake) < enough:
         yield (
@@ -164,7 +157,12 @@ def _warnings(metric: str, comparison: Comparison) -> Iterator[str]:
             f"{len(real):,} real and {len(fake):,} generated images: balls shrink as images get more, so compare "
             "these figures only with others of the same counts."
         )
-    if metric != "is" and len(real) // 2 < len(fake):
+    if comparison.floor is not None and len(comparison.floor) < len(fake):
+        yield (
+            f"{len(comparison.floor):,} images of {comparison.floor.name} are fewer than the {len(fake):,} generated "
+            "ones, so their figure is not what as many reals would get."
+        )
+    if comparison.floor is None and metric != "is" and len(real) // 2 < len(fake):
         yield (
             f"of {len(real):,} real images only half can be held out, fewer than the {len(fake):,} generated ones, so "
             "their figure is not what as many reals would get."
@@ -196,7 +194,7 @@ def _share(distance: Measurement, limit: Measurement) -> str:
         return "None"
     if limit.value <= 0:
         return "All"
-    return f"{_number(excess)} ± {_number(limit.parameters['extrapolation_error'])} ({excess / distance.value:.0%})"
+    return f"{readable(excess)} ± {readable(limit.parameters['extrapolation_error'])} ({excess / distance.value:.0%})"
 
 
 def _protocol(report: Report, comparison: Comparison) -> list[str]:
@@ -223,13 +221,9 @@ def _held_out(figure: Measurement) -> str:
 
 
 def _value(figure: Measurement) -> str:
-    return f"{_number(figure.value):>10} ± {_number(figure.uncertainty)}"
+    return f"{readable(figure.value):>10} ± {readable(figure.uncertainty)}"
 
 
-def _number(value: float) -> str:
-    """Four significant digits, without an exponent where it can be read so."""
-    return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
-
-
-def _shape(images: ImageSource) -> str:
+def shape_in_words(images: ImageSource) -> str:
+    """Channels × height × width."""
     return " × ".join(str(length) for length in images.shape)

@@ -1,7 +1,7 @@
 """Measure generated images against real ones, and in the same run both bounds of the figure.
 
-One bound is what a perfect generator would get: some of the reals, held out, against the others. The other is what
-pure noise gets.
+One bound is what a perfect generator would get: real images in the generated ones' place, either of another set or
+some of the reals, held out, against the others. The other is what pure noise gets.
 """
 
 from __future__ import annotations
@@ -14,13 +14,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import PIL
-import torch
 
 from hfloop.images.noise import NoiseImages
 from hfloop.images.source import ImageSource
 from hfloop.images.sources import SubsetImages
-from hfloop.metrics.extraction import extract, extract_all, progress_bar
+from hfloop.metrics.extraction import Features, SeenImages, progress_bar
 from hfloop.metrics.features import FeatureExtractor
 from hfloop.metrics.frechet_distance.frechet import (
     FeatureStatistics,
@@ -32,11 +30,8 @@ from hfloop.metrics.frechet_distance.frechet import (
 from hfloop.metrics.inception_score.divergence import inception_score
 from hfloop.metrics.kernel_distance.kernel import kernel_distance
 from hfloop.metrics.prdc.manifold import manifold_scores
-from hfloop.metrics.reference import cached_statistics
+from hfloop.metrics.reference import reference_statistics
 from hfloop.metrics.results import Measurement, Protocol
-from hfloop.metrics.running import RunningStatistics
-
-Features = npt.NDArray[np.float32]  # (images, dimension)
 
 
 @dataclass(frozen=True)
@@ -45,7 +40,7 @@ class Report:
 
     Attributes:
         generated: the figures of the generated images.
-        real: the same figures of real images that were held out, in the generated ones' place.
+        real: the same figures of real images in the generated ones' place.
         noise: the same figures of uniform noise in their place.
     """
 
@@ -77,12 +72,16 @@ class _Figure:
 class Comparison:
     """The sets of images that a metric compares, and the extractor that it sees them through.
 
+    What was extracted for one metric is kept for the others.
+
     Args:
         real: the real images, at least 12.
         fake: the generated ones, at least 10.
         extractor: makes the features.
         seed: of the images that are held out, the noise, and the metric's own random choices.
         batch_size: images that go through the extractor at a time.
+        floor: real images of another set, such as the training images, of which as many as there are fakes, chosen by
+            the seed, are put in the fakes' place; None: a part of `real` is held out and measured against the rest.
     """
 
     real: ImageSource
@@ -90,17 +89,26 @@ class Comparison:
     extractor: FeatureExtractor
     seed: int = 0
     batch_size: int = 256
+    floor: ImageSource | None = None
+
+    def every_metric(self) -> tuple[Report, ...]:
+        """All metrics that there are with this extractor, with one reading of each set of images."""
+        for seen in (self.seen_real, self.seen_fake, self._seen_bound, self._seen_noise):
+            seen.look()
+        reports = self.frechet_distance(), self.kernel_distance(), self.precision_recall()
+        return reports if self.extractor.classes is None else (*reports, self.inception_score())
 
     def frechet_distance(self) -> Report:
         """The Fréchet distance and, where there are fakes enough, its limit FD∞ for endless ones."""
-        reference = cached_statistics(self._reference_key(), self._measured_reference)
-        fake = self._features(self.fake, "generated")
-        held_out = self._features(self._held_out, "held-out real")
+        reference = reference_statistics(
+            self.real, self.extractor, self.batch_size, features=self.seen_real.kept_features
+        )
+        fake, bound = self.seen_fake.features, self._seen_bound.features
         (distance,) = _frechet(reference, fake)
         return self._report(
             generated=[distance, *_frechet_limit(reference, fake, distance, self.seed)],
-            real=_frechet(reference.without(held_out), held_out),
-            noise=_frechet(reference, self._features(self._noise, "noise")),
+            real=_frechet(reference.without(bound) if self.floor is None else reference, bound),
+            noise=_frechet(reference, self._seen_noise.features),
         )
 
     def kernel_distance(self) -> Report:
@@ -117,79 +125,75 @@ class Comparison:
         Raises:
             UserError: the extractor knows no classes.
         """
-        held_out = self._probabilities(self._held_out, "real")
         return self._report(
-            generated=_inception(self._probabilities(self.fake, "generated"), self.seed),
-            real=_inception(held_out, self.seed),
-            noise=_inception(self._probabilities(self._noise, "noise"), self.seed),
+            generated=_inception(self.seen_fake.probabilities, self.seed),
+            real=_inception(self._seen_bound.probabilities, self.seed),
+            noise=_inception(self._seen_noise.probabilities, self.seed),
             looks_at_real=False,
         )
 
     @cached_property
+    def seen_real(self) -> SeenImages:
+        """All real images, as the extractor sees them."""
+        return self._seen(self.real, "real")
+
+    @cached_property
+    def seen_fake(self) -> SeenImages:
+        """The generated images, as the extractor sees them."""
+        return self._seen(self.fake, "generated")
+
+    @cached_property
+    def _seen_bound(self) -> SeenImages:
+        """The real images in the generated ones' place."""
+        if self.floor is None:
+            return self._seen(SubsetImages(self.real, self._held_out_indices), "held-out real")
+        if len(self.floor) <= len(self.fake):
+            return self._seen(self.floor, "more real")
+        return self._seen(SubsetImages(self.floor, self._chosen(self.floor, len(self.fake))), "more real")
+
+    @cached_property
+    def _seen_noise(self) -> SeenImages:
+        return self._seen(NoiseImages(len(self.fake), self.fake.shape, self.seed), "noise")
+
+    def _seen(self, images: ImageSource, role: str) -> SeenImages:
+        return SeenImages(images, self.extractor, self.batch_size, role)
+
+    def _chosen(self, images: ImageSource, n: int) -> npt.NDArray[np.int64]:
+        """The numbers of `n` images, chosen by the seed; ascending."""
+        return np.sort(np.random.default_rng(self.seed).permutation(len(images))[:n])
+
+    @cached_property
     def _held_out_indices(self) -> npt.NDArray[np.int64]:
-        """As many of the reals as there are fakes, but no more than half, chosen by the seed; ascending."""
-        n = min(len(self.fake), len(self.real) // 2)
-        return np.sort(np.random.default_rng(self.seed).permutation(len(self.real))[:n])
+        """As many of the reals as there are fakes, but no more than half."""
+        return self._chosen(self.real, min(len(self.fake), len(self.real) // 2))
 
     @cached_property
     def _rest_indices(self) -> npt.NDArray[np.int64]:
         return np.setdiff1d(np.arange(len(self.real)), self._held_out_indices)
 
-    @property
-    def _held_out(self) -> ImageSource:
-        return SubsetImages(self.real, self._held_out_indices)
-
-    @property
-    def _rest(self) -> ImageSource:
-        return SubsetImages(self.real, self._rest_indices)
-
-    @property
-    def _noise(self) -> ImageSource:
-        return NoiseImages(len(self.fake), self.fake.shape, self.seed)
-
-    def _features(self, images: ImageSource, what: str) -> Features:
-        return extract_all(self.extractor, images, batch_size=self.batch_size, what=f"features of {what} images")
-
-    def _probabilities(self, images: ImageSource, what: str) -> Features:
-        return extract_all(
-            self.extractor.probabilities, images, batch_size=self.batch_size, what=f"classes of {what} images"
-        )
-
-    def _measured_reference(self) -> FeatureStatistics:
-        """Statistics of all reals, whose features are not kept."""
-        batches = extract(self.extractor, self.real, batch_size=self.batch_size, what="features of real images")
-        return RunningStatistics.over(batches).statistics()
-
-    def _reference_key(self) -> dict[str, str | int]:
-        """Everything that :meth:`_measured_reference` depends on; decoders and kernels differ between versions."""
-        return {
-            "images": self.real.fingerprint,
-            "pillow": PIL.__version__,
-            "torch": torch.__version__,
-            "device": self.extractor.device.type,
-            "extractor": self.extractor.name,
-            "extractor_sha256": self.extractor.sha256,
-            "dtype": self.extractor.dtype,
-            "image_pipeline": self.extractor.image_pipeline,
-        }
-
     def _against_features(self, figures: Callable[[Features, Features], list[_Figure]]) -> Report:
         """A metric that wants all features of both sets at once."""
-        real = self._features(self.real, "real")
+        real = self.seen_real.features
+        bound = (
+            (real[self._rest_indices], real[self._held_out_indices])
+            if self.floor is None
+            else (real, self._seen_bound.features)
+        )
         return self._report(
-            generated=figures(real, self._features(self.fake, "generated")),
-            real=figures(real[self._rest_indices], real[self._held_out_indices]),
-            noise=figures(real, self._features(self._noise, "noise")),
+            generated=figures(real, self.seen_fake.features),
+            real=figures(*bound),
+            noise=figures(real, self._seen_noise.features),
         )
 
     def _report(
         self, *, generated: list[_Figure], real: list[_Figure], noise: list[_Figure], looks_at_real: bool = True
     ) -> Report:
         """Put its protocol to each figure."""
+        rest = SubsetImages(self.real, self._rest_indices) if self.floor is None else self.real
         return Report(
             generated=self._measurements(generated, self.fake, self.real if looks_at_real else None),
-            real=self._measurements(real, self._held_out, self._rest if looks_at_real else None),
-            noise=self._measurements(noise, self._noise, self.real if looks_at_real else None),
+            real=self._measurements(real, self._seen_bound.images, rest if looks_at_real else None),
+            noise=self._measurements(noise, self._seen_noise.images, self.real if looks_at_real else None),
         )
 
     def _measurements(

@@ -7,6 +7,7 @@ extractors never compare.
 from __future__ import annotations
 
 import json
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,9 +20,13 @@ from torch import Tensor
 
 from hfloop.errors import UserError, nearest
 from hfloop.files import sha256_of_file
+from hfloop.images.source import ImageSource
+
+logger = logging.getLogger(__name__)
 
 SHIPPED = Path(__file__).parent / "extractors"
 INCEPTION = "inception"
+_DIGITS_PIXELS = 16  # digits-v1 was made for 8, mnist-v1 for 28
 _LUMA = (0.299, 0.587, 0.114)  # red, green and blue in ITU-R BT.601
 
 
@@ -169,6 +174,22 @@ def load_extractor(name: str, device: torch.device | str = "cpu") -> FeatureExtr
     from hfloop.metrics.backbones import BackboneExtractor
 
     return BackboneExtractor(name, device)
+
+
+def default_extractor(images: ImageSource) -> str:
+    """The extractor of digits of about this size; a warning says so.
+
+    Raises:
+        UserError: the images are in colour, which digits are not.
+    """
+    channels, height, width = images.shape
+    if channels > 1:
+        raise UserError(
+            f"{images.name} is in colour: name an --extractor, such as inception or the Hub's facebook/dinov2-base."
+        )
+    name = "digits-v1" if max(height, width) <= _DIGITS_PIXELS else "mnist-v1"
+    logger.warning("Warning: no --extractor is named, so it is %s, which is made for handwritten digits.", name)
+    return name
 
 
 def check_images(images: Tensor) -> None:

@@ -60,3 +60,8 @@ class Measurement:
         figure = asdict(self)
         protocol = figure.pop("protocol")
         return {**figure, **protocol}
+
+
+def readable(value: float) -> str:
+    """Four significant digits, without an exponent where it can be read so."""
+    return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from huggingface_hub import EvalResult, EvalResultEntry, ModelCardData
 
-from hfloop.hub.card import markdown_table, render_card
+from hfloop.hub.card import dataset_id, markdown_table, render_card, settings_table
 
 
 def ner_card(provenance: dict[str, Any]) -> str:
@@ -20,7 +19,7 @@ def ner_results(provenance: dict[str, Any]) -> list[EvalResultEntry]:
     report = provenance["report"]
     return [
         EvalResultEntry(
-            dataset_id=_dataset_id(provenance),
+            dataset_id=dataset_id(provenance["data"]),
             task_id=f"token-classification/{report['split']}",
             value=round(report["f1"], 4),
             date=provenance["created"],
@@ -35,7 +34,7 @@ def _metadata(provenance: dict[str, Any]) -> ModelCardData:
     results = [
         EvalResult(
             task_type="token-classification",
-            dataset_type=_dataset_id(provenance),
+            dataset_type=dataset_id(data),
             dataset_name=data["name"],
             dataset_split=report["split"],
             metric_type=name,
@@ -100,7 +99,7 @@ def _context(provenance: dict[str, Any]) -> dict[str, Any]:
             f"The epoch was chosen by F1 on the validation set, each text decided once for a whole document:"
             f" {provenance['best_epoch']} of {provenance['epochs']}."
         ),
-        "settings_table": markdown_table(["setting", "value"], _settings(config, provenance["non_default"])),
+        "settings_table": settings_table(config, provenance["non_default"]),
         "versions": ", ".join(f"{name} {number}" for name, number in provenance["versions"].items()),
     }
 
@@ -139,12 +138,6 @@ def _data_context(data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _settings(config: dict[str, Any], non_default: list[str]) -> list[list[object]]:
-    """Settings that shaped the weights or were chosen by hand, those chosen by hand first and in bold."""
-    chosen: list[list[object]] = [[f"**{name}**", f"**{config[name]}**"] for name in non_default if name in config]
-    return chosen + [[name, value] for name, value in config.items() if name not in non_default]
-
-
 def _base_model_cell(base_model: dict[str, Any]) -> str:
     return f"{base_model['name']}, {base_model['parameters']:,} parameters"
 
@@ -152,9 +145,3 @@ def _base_model_cell(base_model: dict[str, Any]) -> str:
 def _title(provenance: dict[str, Any]) -> str:
     short = provenance["base_model"]["name"].split("/")[-1]
     return f"{short} for named-entity recognition on {provenance['data']['name']}"
-
-
-def _dataset_id(provenance: dict[str, Any]) -> str:
-    """The Hub id of the data, or a name under `local/` that no Hub user can own a data set by."""
-    data = provenance["data"]
-    return data["hub_id"] or "local/" + (re.sub(r"[^a-z0-9]+", "-", data["name"].lower()).strip("-") or "data")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from hfloop.hub.card import write_card
 from hfloop.ner.backbone import BUNDLED, BUNDLED_HUB_ID, save_tokenizer
@@ -36,6 +36,16 @@ class NerRelease(Release):
         epochs: a row per epoch: `epoch`, `train_loss`, `validation_f1`.
         best_epoch: the epoch whose weights are shipped.
     """
+
+    libraries: ClassVar[tuple[str, ...]] = (
+        "torch",
+        "transformers",
+        "accelerate",
+        "tokenizers",
+        "safetensors",
+        "huggingface-hub",
+        "numpy",
+    )
 
     extractor: Extractor
     report: NerReport
