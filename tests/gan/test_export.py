@@ -267,7 +267,7 @@ def pickle_weights(folder):
         (lambda folder: change_json(folder / "generator" / "config.json", image_size=30), "image_size must be one of"),
         (
             lambda folder: change_json(folder / "generator" / "config.json", base_channels=16),
-            "of another shape, 11 in all",
+            "of another shape, 16 in all",
         ),
         (lambda folder: (folder / "generator" / "config.json").unlink(), "it has no config.json"),
         (drop_weight, "do not fit its config.json (missing to_pixels.bias, 1 in all)"),

@@ -19,7 +19,7 @@ from hfloop.images.sources import load_images
 def release(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("gan") / "release"
     torch.manual_seed(0)
-    network = DCGANGenerator(image_size=8, channels=1, latent_dim=6, base_channels=4, num_classes=request.param)
+    network = DCGANGenerator(image_size=8, channels=1, latent_dim=16, base_channels=16, num_classes=request.param)
     write_generator(folder, network)
     return folder
 

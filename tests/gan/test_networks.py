@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import importlib
+
 import pytest
 import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
 from hfloop.errors import UserError
-from hfloop.gan.networks import MODULES, network_class
+from hfloop.gan.networks import MODULES, image_sizes, network_class
 
 SIZES = (8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64)
 GENERATORS = [
@@ -112,7 +114,7 @@ def test_resizing_has_no_transposed_convolution():
 
 def test_batch_normalisation_is_in_all_layers_of_a_dcgan_discriminator_but_the_first():
     network = made(("DCGANDiscriminator", {"norm": "batch"}), image_size=32)
-    assert [isinstance(each, nn.BatchNorm2d) for each in network.norms] == [False, True, True]
+    assert [isinstance(each, nn.BatchNorm2d) for each in network.norms] == [False, True, True, True]
 
 
 # ------------------------------------------------------------------ classes
@@ -296,3 +298,9 @@ def test_a_discriminator_without_batch_normalisation_looks_at_each_image_alone(c
     together = discriminator(images)
     alone = torch.cat([discriminator(image[None]) for image in images])
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("module", sorted(set(MODULES.values())))
+def test_all_networks_take_the_sizes_that_are_told(module):
+    assert image_sizes() == SIZES
+    assert importlib.import_module(f"hfloop.gan.networks.{module}").IMAGE_SIZES == SIZES

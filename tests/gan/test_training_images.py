@@ -1,13 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hfloop.errors import UserError
-from hfloop.gan.data import TrainingImages
+from hfloop.gan.batches import TrainingImages
 from hfloop.images.source import ArrayImages
 
 CPU = torch.device("cpu")
@@ -48,10 +46,3 @@ def test_pixels_lie_from_minus_one_to_one_and_labels_come_along():
     batch = images.batch(7, 20)
     assert images.num_classes == 3
     assert batch.class_labels.tolist() == [number % 3 for number in numbers(batch.images)]
-
-
-def test_a_batch_larger_than_the_set_is_refused_by_its_flag():
-    images = TrainingImages(numbered(10), CPU, 0)
-    images.require_batch(10)
-    with pytest.raises(UserError, match=r"numbered has 10 images, fewer than the 11 of a step: .*batch_size"):
-        images.require_batch(11)

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from hfloop.config import RecipeConfig, option
-from hfloop.gan.data import TrainingImages
+from hfloop.gan.batches import TrainingImages
 from hfloop.gan.engine import Game, Rules
 from hfloop.gan.losses import OBJECTIVES
 from hfloop.gan.networks.modeling_hfloop_dcgan import DCGANDiscriminator, DCGANGenerator

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +16,8 @@ COLLAPSED_DIVERSITY_SHARE = 0.4  # of the reals'; one class of MNIST, Fashion-MN
 LEARNING_IMAGES = 200_000  # an untrained generator has a diversity of 0.1 to 0.2, and keeps it for a while
 PATIENCE = 3  # intervals in a row, for what a single one may show by chance, and for an episode's end
 
-_FINITE = ("discriminator_loss", "generator_loss", "discriminator_gradient_norm", "generator_gradient_norm")
 
-
-def sample_diversity(images: Tensor) -> float:
+def sample_diversity(images: Tensor) -> Tensor:
     """The root mean square difference between the pixels of two different images of a batch.
 
     The mean over all pairs i < j and all pixels p of (x_ip − x_jp)² is twice the mean over p of the unbiased variance
@@ -30,15 +27,17 @@ def sample_diversity(images: Tensor) -> float:
         images: shape (images, …), at least 2, uint8 or of any floating-point type.
 
     Returns:
-        0 (all alike) or more, in the unit of the pixels: only values of images on one scale can be compared.
+        A scalar on the device of the images, 0 (all alike) or more, in the unit of the pixels: only values of images
+        on one scale can be compared.
     """
-    return math.sqrt(2 * float(images.detach().float().var(dim=0).mean()))
+    return (2 * images.detach().float().var(dim=0).mean()).sqrt()
 
 
 class Alarms:
-    """Says, once per episode, what has gone wrong: NaN, a large gradient, a dead discriminator, a collapse.
+    """Says, once per episode, what has gone wrong: a large gradient, a dead discriminator, a collapse.
 
-    An episode is over after three intervals without its cause; only then can it be said again.
+    That a loss is no number any more `Run` says, which stops there. An episode is over after three intervals without
+    its cause; only then can it be said again.
 
     Args:
         objective: what is trained with.
@@ -50,7 +49,6 @@ class Alarms:
         self._real_diversity = real_diversity
         self._has_been_diverse = False
         self._episodes = {
-            "not finite": _Episode(patience=1),
             "discriminator gradient": _Episode(patience=1),
             "generator gradient": _Episode(patience=1),
             "dead discriminator": _Episode(PATIENCE),
@@ -86,14 +84,9 @@ class Alarms:
     def _causes(self, values: Mapping[str, float]) -> dict[str, str]:
         """What this interval shows, and its sentence."""
         found = {}
-        if wrong := [name for name in _FINITE if not math.isfinite(values[name])]:
-            found["not finite"] = (
-                f"the {_words(wrong[0])} is {values[wrong[0]]}: go back to a checkpoint before it, and try half the "
-                "learning rates, or full precision if this run has less."
-            )
         for network in ("discriminator", "generator"):
             norm = values[f"{network}_gradient_norm"]
-            if LARGEST_GRADIENT_NORM < norm < math.inf:
+            if norm > LARGEST_GRADIENT_NORM:
                 found[f"{network} gradient"] = (
                     f"the {network}'s gradient norm is {norm:,.0f}, and above {LARGEST_GRADIENT_NORM:.0f} training "
                     "rarely holds: try lower learning rates, spectral normalisation or a gradient penalty."
@@ -146,7 +139,3 @@ class _Episode:
             return False
         self.on, self.against = shown, 0
         return shown
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")

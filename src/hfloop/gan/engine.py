@@ -7,6 +7,7 @@ together, of which each process takes its share: several processes learn what on
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,10 +19,14 @@ from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 from hfloop.averaging import weight_average
-from hfloop.gan.data import Batch, TrainingImages
+from hfloop.gan.batches import Batch, TrainingImages
+from hfloop.gan.config import GanConfig
+from hfloop.gan.diagnostics import sample_diversity
 from hfloop.gan.losses import Objective
 from hfloop.gan.penalties import clip_weights
 from hfloop.run import Run, step_seed
+
+_CHANNELS_LAST_FROM = 16  # pixels a side; below, turning the batches round costs more than the convolutions gain
 
 Penalty = Callable[[nn.Module, Tensor, Tensor, Tensor, Tensor | None], Tensor]
 """Called with D, real and fake images, ε of shape (images,) evenly from [0, 1], and class labels or None; weighted."""
@@ -44,6 +49,11 @@ class Rules:
     clip_value: float | None = None
 
 
+def images_per_step(run: Run, rules: Rules) -> int:
+    """Real images that a step of all processes together shows to D."""
+    return run.config.per_device_train_batch_size * run.accelerator.num_processes * rules.n_critic
+
+
 class Game:
     """A generator and a discriminator at their game.
 
@@ -51,12 +61,13 @@ class Game:
     labels of the real images beside it, and so is the discriminator.
 
     Attributes:
+        run: where it takes place.
         generator: G, prepared for the run's device and processes.
         discriminator: D, likewise.
         average: follows G's weights, buffers included; what is evaluated and released.
 
     Args:
-        run: where it takes place; its config has `per_device_train_batch_size` and `seed`.
+        run: where it takes place; its config is a `GanConfig`.
         images: what D sees as real.
         generator: G.
         discriminator: D.
@@ -80,13 +91,16 @@ class Game:
         ema_decay: float,
         checkpoint: tuple[Any, ...] = (),
     ) -> None:
-        self._run, self._accelerator, self._images, self.rules = run, run.accelerator, images, rules
+        self.run, self._accelerator, self._images, self.rules = run, run.accelerator, images, rules
         self._share = run.config.per_device_train_batch_size  # images of a turn in this process
         self._batch = self._share * self._accelerator.num_processes
-        images.require_batch(self._batch)
         self._latent_dim: int = generator.config.latent_dim  # type: ignore[union-attr,assignment]  # ConfigMixin's
         self._is_conditional = generator.config.num_classes is not None  # type: ignore[union-attr]
         self._sees_each_image_alone = not any(isinstance(each, _BatchNorm) for each in discriminator.modules())
+        image_size: int = generator.config.image_size  # type: ignore[union-attr,assignment]
+        self._layout = torch.channels_last if image_size >= _CHANNELS_LAST_FROM else torch.contiguous_format
+        for network in (generator, discriminator):
+            network.to(memory_format=self._layout)  # type: ignore[call-overload]  # torch has it, its stub not
         self.average = weight_average(generator.to(self._accelerator.device), ema_decay)
         self.generator, self.discriminator, self._generator_optimizer, self._discriminator_optimizer = run.prepare(
             generator,
@@ -102,47 +116,57 @@ class Game:
         )
 
     @property
-    def images_per_step(self) -> int:
-        """Real images that a step of all processes together shows to D."""
-        return self._batch * self.rules.n_critic
+    def total_steps(self) -> int:
+        """Steps in which D sees every real image `num_train_epochs` times, the last step a whole one; or fewer.
+
+        `max_train_steps` can make it fewer.
+        """
+        config: GanConfig = self.run.config  # type: ignore[assignment]  # a GAN's run has a GAN's configuration
+        steps = math.ceil(config.num_train_epochs * len(self._images) / images_per_step(self.run, self.rules))
+        return min(steps, config.max_train_steps or steps)
 
     def step(self, step: int) -> None:
-        """Play step `step`: `n_critic` turns of D, one of G, one update of the average."""
+        """Play step `step`: `n_critic` turns of D, one of G, one update of the average.
+
+        G is judged by the images of D's last turn, which D has learned from meanwhile: G makes them once.
+        """
         self.generator.train()
         self.discriminator.train()
         for turn in range(self.rules.n_critic):
-            real = self._real_share(step, turn)
-            self._discriminator_turn(real, self._generator_of(step, turn))
-            self._run.count("images", self._share)
-        self._generator_turn(real, self._generator_of(step, self.rules.n_critic))
+            real, random = self._real_share(step, turn), self._random(step, turn)
+            is_last = turn + 1 == self.rules.n_critic
+            with torch.set_grad_enabled(is_last), self._accelerator.autocast():
+                make = self.generator if is_last else self._bare_generator
+                fake = make(self._latents(random), real.class_labels)
+            self._discriminator_turn(real, fake.detach(), random)
+            self.run.count("images", self._share)
+        self._generator_turn(real, fake)
         self.average.update_parameters(self._bare_generator)
 
-    def _discriminator_turn(self, real: Batch, random: torch.Generator) -> None:
+    def _discriminator_turn(self, real: Batch, fake: Tensor, random: torch.Generator) -> None:
         labels = real.class_labels
-        with torch.no_grad(), self._accelerator.autocast():
-            fake = self._bare_generator(self._latents(random), labels).float()
         with self._accelerator.autocast():
             real_logits, fake_logits = self._judged(real.images, fake, labels)
         loss = self.rules.objective.discriminator(real_logits, fake_logits)
-        self._run.means["discriminator_loss"].add(loss.detach() * self._share, self._share)
+        self.run.means["discriminator_loss"].add(loss.detach() * self._share, self._share)
         if self.rules.penalty is not None:
             epsilon = self._mine(torch.rand(self._batch, generator=random, device=random.device))
             penalty = self.rules.penalty(self.discriminator, real.images, fake, epsilon, labels)
-            self._run.means["penalty"].add(penalty.detach() * self._share, self._share)
+            self.run.means["penalty"].add(penalty.detach() * self._share, self._share)
             loss = loss + penalty
         self._learn(self._discriminator_optimizer, loss, self._bare_discriminator, "discriminator")
         if self.rules.clip_value is not None:
             clip_weights(self._bare_discriminator, self.rules.clip_value)
 
-    def _generator_turn(self, real: Batch, random: torch.Generator) -> None:
+    def _generator_turn(self, real: Batch, fake: Tensor) -> None:
         objective, labels = self.rules.objective, real.class_labels
         self._bare_discriminator.requires_grad_(False)  # nothing of G's loss may reach D's gradients
         with self._accelerator.autocast():
-            fake = self.generator(self._latents(random), labels)
             fake_logits = self._bare_discriminator(fake, labels)
             real_logits = (self._bare_discriminator(real.images, labels),) if objective.relativistic else ()
         loss = objective.generator(fake_logits, *real_logits)
-        self._run.means["generator_loss"].add(loss.detach() * self._share, self._share)
+        self.run.means["sample_diversity"].add(sample_diversity(fake) * self._share, self._share)
+        self.run.means["generator_loss"].add(loss.detach() * self._share, self._share)
         self._learn(self._generator_optimizer, loss, self._bare_generator, "generator")
         self._bare_discriminator.requires_grad_(True)
 
@@ -157,18 +181,19 @@ class Game:
     def _learn(self, optimizer: Optimizer, loss: Tensor, network: nn.Module, name: str) -> None:
         self._accelerator.backward(loss)
         gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
-        self._run.means[f"{name}_gradient_norm"].add(get_total_norm(gradients), 1)
+        self.run.means[f"{name}_gradient_norm"].add(get_total_norm(gradients), 1)
         optimizer.step()
         optimizer.zero_grad()
 
     def _real_share(self, step: int, turn: int) -> Batch:
         first = (step * self.rules.n_critic + turn) * self._batch + self._accelerator.process_index * self._share
         batch = self._images.batch(first, self._share)
-        return batch if self._is_conditional else Batch(batch.images, None)
+        images = batch.images.contiguous(memory_format=self._layout)
+        return Batch(images, batch.class_labels if self._is_conditional else None)
 
-    def _generator_of(self, step: int, turn: int) -> torch.Generator:
+    def _random(self, step: int, turn: int) -> torch.Generator:
         """The random numbers of a turn, the same in every process."""
-        seed = step_seed(self._run.config.seed, step * (self.rules.n_critic + 1) + turn, 0)
+        seed = step_seed(self.run.config.seed, step * self.rules.n_critic + turn, 0)
         return torch.Generator(self._accelerator.device).manual_seed(seed)
 
     def _latents(self, random: torch.Generator) -> Tensor:

@@ -32,3 +32,10 @@ def network_class(name: str) -> type[ModelMixin]:
     if name not in MODULES:
         raise UserError(f"hfloop has no network {name}{nearest(name, MODULES)}: it has {', '.join(MODULES)}.")
     return getattr(importlib.import_module(f"{__name__}.{MODULES[name]}"), name)
+
+
+def image_sizes() -> tuple[int, ...]:
+    """The edges in pixels of the square images that the networks take; all networks take the same."""
+    from hfloop.gan.networks.modeling_hfloop_dcgan import IMAGE_SIZES
+
+    return IMAGE_SIZES

@@ -17,9 +17,14 @@ from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
 from torch.nn.utils import parametrizations
 
+IMAGE_SIZES = (8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64)  # powers of two times 4, 5, 6 or 7
+
 
 class DCGANGenerator(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bases define config_name
-    """Latents to images: projected to 4 to 7 pixels a side, then doubled, with batch normalisation and ReLU.
+    """Latents to images: projected to a few pixels a side, convolved, then doubled; batch normalisation and ReLU.
+
+    The first features have 4 to 7 pixels a side, of images below 16 pixels 2 or 3. Images are smaller here than in the
+    paper and are doubled less often; the 3x3 convolution before gives the networks back some of the depth.
 
     Weights start from N(0, 0.02), gains of batch normalisation from N(1, 0.02), biases at 0, as in the paper.
 
@@ -54,18 +59,19 @@ class DCGANGenerator(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bas
         _check_images_and_classes(image_size, channels, num_classes, conditioning)
         if upsample not in ("transposed", "resize"):
             raise ValueError(f"upsample must be 'transposed' or 'resize', not {upsample!r}.")
-        edge = _smallest_edge(image_size)
-        num_doublings = (image_size // edge).bit_length() - 1
+        num_doublings = _num_doublings(image_size)
+        edge = image_size // 2**num_doublings
         self.num_classes = num_classes
         self.num_appended = (num_classes or 0) if conditioning == "concat" else 0
         norm_classes = num_classes if conditioning == "projection" else None
-        widths = [base_channels * 2**k for k in reversed(range(num_doublings))]
+        widths = [base_channels * 2**k for k in reversed(range(num_doublings + 1))]
         num_inputs = latent_dim + self.num_appended
         self.first_shape = (widths[0], edge, edge)
         self.project = nn.Linear(num_inputs, widths[0] * edge * edge, bias=False)
         self.norms = nn.ModuleList(_BatchNorm(width, norm_classes) for width in widths)
+        self.convolution = nn.Conv2d(widths[0], widths[1], 3, padding=1, bias=False)
         self.doublings = nn.ModuleList(
-            _doubling(width, next_width, upsample, bias=False) for width, next_width in pairwise(widths)
+            _doubling(width, next_width, upsample, bias=False) for width, next_width in pairwise(widths[1:])
         )
         self.to_pixels = _doubling(widths[-1], channels, upsample, bias=True)
         self.apply(_initialise)
@@ -85,13 +91,13 @@ class DCGANGenerator(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bas
             latents = torch.cat([latents, _one_hot(class_labels, self.num_appended, latents.dtype)], dim=1)
         features = self.project(latents).unflatten(1, self.first_shape)
         features = F.relu(self.norms[0](features, class_labels))
-        for doubling, norm in zip(self.doublings, self.norms[1:], strict=True):
-            features = F.relu(norm(doubling(features), class_labels))
+        for layer, norm in zip([self.convolution, *self.doublings], self.norms[1:], strict=True):
+            features = F.relu(norm(layer(features), class_labels))
         return torch.tanh(self.to_pixels(features).float())
 
 
 class DCGANDiscriminator(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bases define config_name
-    """Images to one logit each: 4x4 convolutions of stride 2 and LeakyReLU of slope 0.2, then a linear layer.
+    """Images to one logit each: 4x4 convolutions of stride 2, one of 3x3, and a linear layer; LeakyReLU of slope 0.2.
 
     Weights start from N(0, 0.02), gains of batch normalisation from N(1, 0.02), biases at 0, as in the paper.
 
@@ -133,17 +139,18 @@ class DCGANDiscriminator(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both
             raise ValueError(f"spectral_norm goes with norm 'spectral', not {norm!r}.")
         spectral_norm = norm == "spectral" if spectral_norm is None else spectral_norm
         self.register_to_config(spectral_norm=spectral_norm)
-        edge = _smallest_edge(image_size)
-        num_halvings = (image_size // edge).bit_length() - 1
+        num_halvings = _num_doublings(image_size)
+        edge = image_size // 2**num_halvings
         self.num_classes = num_classes
         self.num_appended = (num_classes or 0) if conditioning == "concat" else 0
         num_planes = channels + self.num_appended
-        widths = [num_planes, *(base_channels * 2**k for k in range(num_halvings))]
-        normalised = [norm == "batch" and layer > 0 for layer in range(num_halvings)]
+        widths = [num_planes, *(base_channels * 2**k for k in range(num_halvings + 1))]
+        normalised = [norm == "batch" and layer > 0 for layer in range(num_halvings + 1)]
         self.halvings = nn.ModuleList(
             nn.Conv2d(width, next_width, 4, stride=2, padding=1, bias=not batch_norm)
-            for width, next_width, batch_norm in zip(widths, widths[1:], normalised, strict=False)
+            for width, next_width, batch_norm in zip(widths[:-2], widths[1:-1], normalised[:-1], strict=True)
         )
+        self.convolution = nn.Conv2d(widths[-2], widths[-1], 3, padding=1, bias=not normalised[-1])
         self.norms = nn.ModuleList(
             nn.BatchNorm2d(width) if batch_norm else nn.Identity()
             for width, batch_norm in zip(widths[1:], normalised, strict=True)
@@ -171,8 +178,8 @@ class DCGANDiscriminator(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both
         if class_labels is not None and self.num_appended:
             planes = _one_hot(class_labels, self.num_appended, images.dtype)[:, :, None, None]
             features = torch.cat([images, planes.expand(-1, -1, *images.shape[2:])], dim=1)
-        for halving, norm in zip(self.halvings, self.norms, strict=True):
-            features = F.leaky_relu(norm(halving(features)), 0.2)
+        for layer, norm in zip([*self.halvings, self.convolution], self.norms, strict=True):
+            features = F.leaky_relu(norm(layer(features)), 0.2)
         logits = self.to_logit(features.flatten(1)).squeeze(1).float()
         if self.class_embedding is not None:
             summed = features.float().sum(dim=(2, 3))
@@ -219,9 +226,8 @@ def _initialise(module: nn.Module) -> None:
 
 
 def _check_images_and_classes(image_size: int, channels: int, num_classes: int | None, conditioning: str) -> None:
-    sizes = [size for size in range(8, 65, 4) if _smallest_edge(size) < 8]
-    if image_size not in sizes:
-        raise ValueError(f"image_size must be one of {', '.join(map(str, sizes))}, not {image_size!r}.")
+    if image_size not in IMAGE_SIZES:
+        raise ValueError(f"image_size must be one of {', '.join(map(str, IMAGE_SIZES))}, not {image_size!r}.")
     if channels not in (1, 3):
         raise ValueError(f"channels must be 1 (gray) or 3 (colour), not {channels!r}.")
     if num_classes is not None:
@@ -248,11 +254,13 @@ def _check_labels(class_labels: torch.Tensor | None, num_classes: int | None, co
         raise ValueError(f"class_labels must be torch.int64 of shape ({count},), not {found}.")
 
 
-def _smallest_edge(image_size: int) -> int:
-    """The edge after halving it down to 4 to 7 pixels; 8 or more where an odd number comes first."""
-    while image_size >= 8 and image_size % 2 == 0:
+def _num_doublings(image_size: int) -> int:
+    """How often an edge of 4 to 7 pixels is doubled; twice at least, so that 8 pixels begin with 2, and 12 with 3."""
+    doublings = 0
+    while image_size >= 8:
         image_size //= 2
-    return image_size
+        doublings += 1
+    return max(2, doublings)
 
 
 def _one_hot(class_labels: torch.Tensor, num_classes: int, dtype: torch.dtype) -> torch.Tensor:

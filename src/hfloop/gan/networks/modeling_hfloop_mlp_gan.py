@@ -17,6 +17,8 @@ from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
 from torch.nn.utils import parametrizations
 
+IMAGE_SIZES = (8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64)  # powers of two times 4, 5, 6 or 7
+
 
 class MLPGenerator(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bases define config_name
     """Latents to images through four hidden layers with batch normalisation and ReLU, then tanh.
@@ -163,9 +165,8 @@ class _BatchNorm(nn.Module):
 
 
 def _check_images_and_classes(image_size: int, channels: int, num_classes: int | None, conditioning: str) -> None:
-    sizes = [size for size in range(8, 65, 4) if _smallest_edge(size) < 8]
-    if image_size not in sizes:
-        raise ValueError(f"image_size must be one of {', '.join(map(str, sizes))}, not {image_size!r}.")
+    if image_size not in IMAGE_SIZES:
+        raise ValueError(f"image_size must be one of {', '.join(map(str, IMAGE_SIZES))}, not {image_size!r}.")
     if channels not in (1, 3):
         raise ValueError(f"channels must be 1 (gray) or 3 (colour), not {channels!r}.")
     if num_classes is not None:
@@ -190,13 +191,6 @@ def _check_labels(class_labels: torch.Tensor | None, num_classes: int | None, co
     if class_labels is not None and (class_labels.shape != (count,) or class_labels.dtype != torch.int64):
         found = f"{class_labels.dtype} of shape {tuple(class_labels.shape)}"
         raise ValueError(f"class_labels must be torch.int64 of shape ({count},), not {found}.")
-
-
-def _smallest_edge(image_size: int) -> int:
-    """The edge after halving it down to 4 to 7 pixels; 8 or more where an odd number comes first."""
-    while image_size >= 8 and image_size % 2 == 0:
-        image_size //= 2
-    return image_size
 
 
 def _one_hot(class_labels: torch.Tensor, num_classes: int, dtype: torch.dtype) -> torch.Tensor:

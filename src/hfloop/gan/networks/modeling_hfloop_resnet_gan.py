@@ -17,9 +17,13 @@ from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
 from torch.nn.utils import parametrizations
 
+IMAGE_SIZES = (8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64)  # powers of two times 4, 5, 6 or 7
+
 
 class ResNetGenerator(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bases define config_name
-    """Latents to images: projected to 4 to 7 pixels a side, then doubled by residual blocks of one width.
+    """Latents to images: projected to a few pixels a side, then doubled by residual blocks.
+
+    The first features have 4 to 7 pixels a side, of images below 16 pixels 2 or 3.
 
     Weights start as in the paper: Xavier-uniform, those of residual branches √2 times as large. Without
     normalisation, each branch starts at 0 instead (Fixup, Zhang et al. 2019, as in R3GAN, Huang et al. 2024).
@@ -58,8 +62,8 @@ class ResNetGenerator(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both ba
             raise ValueError(
                 "conditioning 'projection' acts on batch normalisation: take 'concat' beside norm 'none'."
             )
-        edge = _smallest_edge(image_size)
-        num_doublings = (image_size // edge).bit_length() - 1
+        num_doublings = _num_doublings(image_size)
+        edge = image_size // 2**num_doublings
         self.num_classes = num_classes
         self.num_appended = (num_classes or 0) if conditioning == "concat" else 0
         norm_classes = num_classes if conditioning == "projection" else None
@@ -123,7 +127,7 @@ class ResNetDiscriminator(ModelMixin, ConfigMixin):  # type: ignore[misc]  # bot
         super().__init__()
         _check_positive(base_channels=base_channels)
         _check_images_and_classes(image_size, channels, num_classes, conditioning)
-        num_halvings = max(1, (image_size // _smallest_edge(image_size)).bit_length() - 2)
+        num_halvings = _num_doublings(image_size) - 1
         self.num_classes = num_classes
         self.num_appended = (num_classes or 0) if conditioning == "concat" else 0
         num_planes = channels + self.num_appended
@@ -245,9 +249,8 @@ def _initialise(module: nn.Module) -> None:
 
 
 def _check_images_and_classes(image_size: int, channels: int, num_classes: int | None, conditioning: str) -> None:
-    sizes = [size for size in range(8, 65, 4) if _smallest_edge(size) < 8]
-    if image_size not in sizes:
-        raise ValueError(f"image_size must be one of {', '.join(map(str, sizes))}, not {image_size!r}.")
+    if image_size not in IMAGE_SIZES:
+        raise ValueError(f"image_size must be one of {', '.join(map(str, IMAGE_SIZES))}, not {image_size!r}.")
     if channels not in (1, 3):
         raise ValueError(f"channels must be 1 (gray) or 3 (colour), not {channels!r}.")
     if num_classes is not None:
@@ -274,11 +277,13 @@ def _check_labels(class_labels: torch.Tensor | None, num_classes: int | None, co
         raise ValueError(f"class_labels must be torch.int64 of shape ({count},), not {found}.")
 
 
-def _smallest_edge(image_size: int) -> int:
-    """The edge after halving it down to 4 to 7 pixels; 8 or more where an odd number comes first."""
-    while image_size >= 8 and image_size % 2 == 0:
+def _num_doublings(image_size: int) -> int:
+    """How often an edge of 4 to 7 pixels is doubled; twice at least, so that 8 pixels begin with 2, and 12 with 3."""
+    doublings = 0
+    while image_size >= 8:
         image_size //= 2
-    return image_size
+        doublings += 1
+    return max(2, doublings)
 
 
 def _one_hot(class_labels: torch.Tensor, num_classes: int, dtype: torch.dtype) -> torch.Tensor:
