@@ -1,6 +1,6 @@
 """Recipes as processes of their own, to be signalled and killed.
 
-Each is forked from one process that has torch and transformers loaded, which makes it start in no time.
+Each is forked from one process that has torch, transformers and diffusers loaded, which makes it start in no time.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ RECIPES = Path(__file__).parent.parent / "recipes"
 _PATIENCE_SECONDS = 120
 _PRELOADED = [
     "datasets",
+    "hfloop.gan.monitor",
+    "hfloop.gan.networks.modeling_hfloop_dcgan",
+    "hfloop.gan.networks.modeling_hfloop_mlp_gan",
+    "hfloop.gan.networks.modeling_hfloop_resnet_gan",
     "hfloop.ner.pictures",
     "hfloop.ner.release",
     "hfloop.run",

@@ -164,7 +164,12 @@ def test_training_that_diverges_is_one_sentence_and_leaves_no_checkpoint_without
     wild = ["--learning_rate=1e30", "--max_grad_norm=1e30", "--checkpointing_steps=1", "--logging_steps=100"]
     ended = run("ner.py", [*story, *wild, "--output_dir=run"], tmp_path)
     assert ended.exit_code == 2
-    assert "training has diverged; start a new run with a lower learning rate." in sentence(ended)
+    last = checkpoints(tmp_path / "run")[-1].relative_to(tmp_path)
+    assert re.fullmatch(
+        rf".+: training has diverged; the last good checkpoint is {last}; "
+        r"start a new run with a lower learning rate\.",
+        sentence(ended),
+    )
     for checkpoint in checkpoints(tmp_path / "run"):
         assert all(weight.isfinite().all() for weight in load_file(checkpoint / "model.safetensors").values())
     assert not (tmp_path / "run" / "release").exists()
