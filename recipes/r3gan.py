@@ -44,7 +44,7 @@ METHOD = Method(
 }""",
 )
 
-ADAM_EPS = 1e-6  # the loss does not feel D's last bias; at Adam's usual 1e-8 its rounding errors would become steps
+ADAM_EPS = 1e-5  # the loss does not feel D's last bias; at Adam's usual 1e-8 its rounding errors would become steps
 
 
 @dataclass

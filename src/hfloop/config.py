@@ -12,7 +12,7 @@ from typing import Any, Literal, NoReturn, TypeVar
 
 import yaml
 
-from hfloop.errors import UserError, nearest
+from hfloop.errors import UserError, first_line, nearest
 
 _BOOKKEEPING = frozenset(
     [
@@ -239,7 +239,13 @@ def _continue_run(config_class: type[ConfigT], config: ConfigT, written: list[st
             f"--resume_from_checkpoint {config.resume_from_checkpoint} continues the run in {folder}; "
             f"drop --output_dir {config.output_dir}."
         )
-    stopped = _parse_flags(config_class, _flags_from_yaml(config_class, folder / "config.yaml"))
+    try:
+        stopped = _parse_flags(config_class, _flags_from_yaml(config_class, folder / "config.yaml"))
+    except UserError as error:
+        raise UserError(
+            f"{folder} was not started by this recipe as it is ({first_line(error)}); continue it with the recipe that "
+            "started it, or start a new run."
+        ) from None
     named = {argument[2:].partition("=")[0].replace("-", "_") for argument in written if argument.startswith("--")}
     named |= {name.removeprefix("no_") for name in named}
     chosen = {f.name: getattr(config if f.name in named else stopped, f.name) for f in fields(config_class)}

@@ -458,8 +458,8 @@ class Run:
         cuda = accelerator.device.type == "cuda"
         return {
             "recipe": self.recipe,
-            "config": self.config.shareable(),
-            "non_default": list(self.config.non_default_fields()),
+            "config": (shared := self.config.shareable()),
+            "non_default": [name for name in self.config.non_default_fields() if name in shared],
             "steps": self.completed_steps,
             "training_seconds": round(self.training_seconds, 1),
             "hardware": {
