@@ -243,7 +243,7 @@ def _continue_run(config_class: type[ConfigT], config: ConfigT, written: list[st
         stopped = _parse_flags(config_class, _flags_from_yaml(config_class, folder / "config.yaml"))
     except UserError as error:
         raise UserError(
-            f"{folder} was not started by this recipe as it is ({first_line(error)}); continue it with the recipe that "
+            f"{folder} was not started by this recipe as it is ({first_line(error)}); continue it with the one that "
             "started it, or start a new run."
         ) from None
     named = {argument[2:].partition("=")[0].replace("-", "_") for argument in written if argument.startswith("--")}

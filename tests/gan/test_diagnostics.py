@@ -67,8 +67,9 @@ def test_nothing_is_said_of_a_healthy_training() -> None:
 
 @pytest.mark.parametrize("network", ["discriminator", "generator"])
 def test_a_gradient_norm_above_one_hundred_is_said_of_the_network_that_has_it(network: str) -> None:
-    assert counts(alarms(), {f"{network}_gradient_norm": 100.0}) == [0]
-    ((sentence,),) = said(alarms(), {f"{network}_gradient_norm": 1234.5})
+    assert counts(alarms(), *[{f"{network}_gradient_norm": 100.0}] * 3) == [0, 0, 0]
+    first, second, (sentence,) = said(alarms(), *[{f"{network}_gradient_norm": 1234.5}] * 3)
+    assert (first, second) == ([], [])  # the first steps of a network may have large ones
     assert f"the {network}'s gradient norm is 1,234" in sentence
 
 
@@ -108,14 +109,16 @@ def test_a_generator_that_has_yet_to_learn_is_not_called_collapsed_until_it_shou
 def test_an_alarm_is_said_again_only_after_it_was_over() -> None:
     large = {"generator_gradient_norm": 200.0}
     heard = alarms()
-    assert counts(heard, large, large, {}, large, {}, {}, large) == [1, 0, 0, 0, 0, 0, 0]  # never over: it flickers
-    assert counts(heard, {}, {}, {}, large, large) == [0, 0, 0, 1, 0]
+    assert (
+        counts(heard, *[large] * 4, {}, large, {}, {}, *[large] * 4) == [0, 0, 1] + [0] * 9
+    )  # never over: it flickers
+    assert counts(heard, {}, {}, {}, large, large, large, large) == [0, 0, 0, 0, 0, 1, 0]
 
 
 def test_different_alarms_sound_side_by_side() -> None:
     dead = {"discriminator_loss": 0.0}
     large = {"generator_gradient_norm": 200.0}
-    assert counts(alarms(), dead, dead, dead | large, dead) == [0, 0, 2, 0]
+    assert counts(alarms(), dead, dead | large, dead | large, dead | large) == [0, 0, 1, 1]
 
 
 @given(st.lists(st.sampled_from([0.0, 0.5, 1.0]), min_size=1, max_size=12), st.integers(0, 12))

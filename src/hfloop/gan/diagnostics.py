@@ -36,8 +36,8 @@ def sample_diversity(images: Tensor) -> Tensor:
 class Alarms:
     """Says, once per episode, what has gone wrong: a large gradient, a dead discriminator, a collapse.
 
-    That a loss is no number any more `Run` says, which stops there. An episode is over after three intervals without
-    its cause; only then can it be said again.
+    That a loss is no number any more `Run` says, which stops there. An episode begins when three intervals in a row
+    show its cause, and is over after three without it; only then can it be said again.
 
     Args:
         objective: what is trained with.
@@ -49,10 +49,8 @@ class Alarms:
         self._real_diversity = real_diversity
         self._has_been_diverse = False
         self._episodes = {
-            "discriminator gradient": _Episode(patience=1),
-            "generator gradient": _Episode(patience=1),
-            "dead discriminator": _Episode(PATIENCE),
-            "collapse": _Episode(PATIENCE),
+            name: _Episode()
+            for name in ("discriminator gradient", "generator gradient", "dead discriminator", "collapse")
         }
 
     def check(self, values: Mapping[str, float]) -> list[str]:
@@ -88,8 +86,9 @@ class Alarms:
             norm = values[f"{network}_gradient_norm"]
             if norm > LARGEST_GRADIENT_NORM:
                 found[f"{network} gradient"] = (
-                    f"the {network}'s gradient norm is {norm:,.0f}, and above {LARGEST_GRADIENT_NORM:.0f} training "
-                    "rarely holds: try lower learning rates, spectral normalisation or a gradient penalty."
+                    f"the {network}'s gradient norm is {norm:,.0f}, and for {PATIENCE} intervals has been above "
+                    f"{LARGEST_GRADIENT_NORM:.0f}, where training rarely holds: try lower learning rates, spectral "
+                    "normalisation or a gradient penalty."
                 )
         if self._is_dead(values["discriminator_loss"]):
             found["dead discriminator"] = (
@@ -120,22 +119,20 @@ class Alarms:
 
 @dataclass
 class _Episode:
-    """Whether something is going on, given whether each interval shows it.
+    """Whether something is going on, given whether each interval shows it; what three in a row say is believed.
 
     Attributes:
-        patience: how many intervals in a row must show it for it to begin; `PATIENCE` without it end it.
         on: whether it is going on.
         against: how many of the last intervals in a row spoke against `on`.
     """
 
-    patience: int
     on: bool = False
     against: int = 0
 
     def begins(self, shown: bool) -> bool:
         """Count one interval; whether the episode begins with it."""
         self.against = self.against + 1 if shown != self.on else 0
-        if self.against < (PATIENCE if self.on else self.patience):
+        if self.against < PATIENCE:
             return False
         self.on, self.against = shown, 0
         return shown
