@@ -1,7 +1,8 @@
 """Train a GAN that makes what it is asked for: both networks are shown the class of each image.
 
-Mirza & Osindero 2014 append the class as a one-hot vector to the generator's noise, and as planes of ones and zeros
-to the discriminator's image, which then judges whether an image is real and of that class (`--conditioning concat`).
+Mirza & Osindero 2014 show both networks the class as a one-hot vector: here it is appended to the generator's noise
+and, as planes of ones and zeros, to the discriminator's image, which then judges whether an image is real and of that
+class (`--conditioning concat`).
 Miyato & Koyama 2018 found a stronger form: the discriminator adds the inner product of a learned vector of the class
 and of its last features, and the generator learns the gains and biases of its batch normalisation for each class
 (`--conditioning projection`). The labels come with the images: folders named by class, an IDX file beside the images,

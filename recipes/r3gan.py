@@ -1,10 +1,10 @@
-"""Train a GAN as one would today: a loss that cannot collapse, two penalties, plain residual networks.
+"""Train a GAN as one would today: a loss that resists collapse, two penalties, plain residual networks.
 
 Huang et al. 2024 ("R3GAN") drop the tricks that GANs had gathered and start from what can be proven. The relativistic
-loss asks of each real image to look more real than the generated one beside it, so the generator gains nothing by
-putting all its images in one place; the penalties R1 on real and R2 on generated images bound the discriminator's
-gradient, without which training need not converge. Nothing is normalised anywhere: residual branches start at zero
-instead, and Adam's beta1 is 0.
+loss asks of each real image to look more real than the generated one beside it, and has no local minima where a part
+of the data is left out (Sun et al. 2020); the penalties R1 on real and R2 on generated images hold the discriminator's
+gradient down, without which training need not converge. Nothing is normalised anywhere: the generator's residual
+branches start at zero instead, and Adam's beta1 is 0.
 
 Every image is judged by itself, so several processes learn what one would: their weights differ by rounding alone.
 

@@ -1,10 +1,11 @@
 """Train a GAN whose discriminator is kept smooth by spectral normalisation.
 
 A discriminator that may be arbitrarily steep gives the generator nothing to go by. Miyato et al. 2018 divide each of
-its weights by the weight's largest singular value, found by one step of power iteration a pass, so that no layer can
-stretch its input: the discriminator is 1-Lipschitz but for its activations, at hardly any cost. With it go the hinge
-loss, no batch normalisation in the discriminator, and Adam with beta1 0. The released weights are divided once and for
-all, so that the networks load without the normalisation.
+its weights, as a matrix with a row for each output, by the largest singular value, found by one step of power
+iteration a pass. That bounds how far a layer can stretch its input, at hardly any cost: a dense one not at all, a
+convolution by the root of its kernel's positions at most. With it go the hinge loss, no batch normalisation in the
+discriminator, and Adam with beta1 0. The released weights are divided once and for all, so that the networks load
+without the normalisation.
 
 accelerate launch recipes/sngan.py
 accelerate launch recipes/sngan.py --config recipes/configs/sngan-mnist.yaml

@@ -23,11 +23,13 @@ from torch import Tensor, nn
 from torch.optim import Adam
 from torch.utils.data import DataLoader, Dataset
 
+from hfloop.errors import exit_on_user_error
 from hfloop.gan.batches import TrainingImages
 from hfloop.gan.config import GanConfig
 from hfloop.gan.engine import Game, Rules
 from hfloop.gan.losses import OBJECTIVES
 from hfloop.gan.networks.modeling_hfloop_dcgan import DCGANDiscriminator, DCGANGenerator
+from hfloop.images.generated import best_device
 from hfloop.images.source import ImageSource
 from hfloop.images.sources import load_images
 from hfloop.run import Run
@@ -66,18 +68,20 @@ def ordinary_steps(images: ImageSource, folder: Path, batch_size: int, upsample:
         shown = pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)
         Image.fromarray(shown).save(folder / f"{number:06d}.png")
     loader = DataLoader(PngFiles(folder), batch_size, shuffle=True, num_workers=2, drop_last=True)
-    generator, discriminator = networks(images, upsample)
+    device = best_device()
+    generator, discriminator = (network.to(device) for network in networks(images, upsample))
     criterion = nn.BCEWithLogitsLoss()
     optimizer_d = Adam(discriminator.parameters(), LEARNING_RATE, BETAS)
     optimizer_g = Adam(generator.parameters(), LEARNING_RATE, BETAS)
-    ones, zeros = torch.ones(batch_size), torch.zeros(batch_size)
+    ones, zeros = torch.ones(batch_size, device=device), torch.zeros(batch_size, device=device)
     while True:
-        for real in loader:
+        for decoded in loader:
+            real = decoded.to(device)
             discriminator.zero_grad()
             logits_real = discriminator(real)
             loss_real = criterion(logits_real, ones)
             loss_real.backward()
-            fake = generator(torch.randn(batch_size, LATENT_DIM))
+            fake = generator(torch.randn(batch_size, LATENT_DIM, device=device))
             logits_fake = discriminator(fake.detach())
             loss_fake = criterion(logits_fake, zeros)
             loss_fake.backward()
@@ -118,6 +122,12 @@ def our_steps(images: ImageSource, folder: Path, batch_size: int, upsample: str,
         yield
 
 
+def wait_for_device() -> None:
+    """An accelerator works behind the host, and only one loop waits for it by itself."""
+    if torch.accelerator.is_available():
+        torch.accelerator.synchronize()
+
+
 def speed(arguments: argparse.Namespace) -> None:
     """Images per second of both loops in turn, and their ratio."""
     images = load_images(arguments.data)
@@ -134,12 +144,14 @@ def speed(arguments: argparse.Namespace) -> None:
         for name, loop in loops.items():
             for _ in range(10):
                 next(loop)
+            wait_for_device()
             sys.stdout.write(f"{name} is warm\n")
         for turn in range(arguments.rounds):
             for name, loop in loops.items():
                 started = time.perf_counter()
                 for _ in range(arguments.steps):
                     next(loop)
+                wait_for_device()
                 rates[name].append(arguments.steps * arguments.batch_size / (time.perf_counter() - started))
             ratio = rates["hfloop"][-1] / rates["ordinary"][-1]
             sys.stdout.write(
@@ -194,4 +206,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    exit_on_user_error(main)

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import trange
 
+from hfloop.errors import UserError, exit_on_user_error
 from hfloop.gan.pipelines import open_pipeline
 from hfloop.hub.card import markdown_table
 from hfloop.images.cache import decoded_pixels
@@ -38,9 +39,8 @@ def main() -> None:
     arguments = parser.parse_args()
     train, test = load_images(arguments.train), load_images(arguments.test)
     classifier = trained(train)
-    probabilities, labels = judged(classifier, test), test.labels
-    assert labels is not None
-    rows = [["real test images", *told(probabilities), f"{np.mean(probabilities.argmax(1) == labels):.2%}"]]
+    probabilities = judged(classifier, test)
+    rows = [["real test images", *told(probabilities), f"{np.mean(probabilities.argmax(1) == labels_of(test)):.2%}"]]
     for folder in arguments.releases:
         images = GeneratedImages(folder, IMAGES, SEED, open_pipeline=open_pipeline)
         probabilities = judged(classifier, images)
@@ -52,8 +52,7 @@ def main() -> None:
 def trained(images: ImageSource) -> nn.Module:
     """A plain convolutional network that knows the classes of these images."""
     torch.manual_seed(0)
-    assert images.labels is not None
-    pixels, labels = torch.from_numpy(decoded_pixels(images)), torch.from_numpy(images.labels)
+    pixels, labels = torch.tensor(decoded_pixels(images)), torch.from_numpy(labels_of(images))
     edge = images.shape[1] // 4
     network = nn.Sequential(
         nn.Conv2d(images.shape[0], 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
@@ -74,6 +73,17 @@ def trained(images: ImageSource) -> nn.Module:
     return network.eval()
 
 
+def labels_of(images: ImageSource) -> np.ndarray:
+    """The class of each image.
+
+    Raises:
+        UserError: they have none.
+    """
+    if images.labels is None:
+        raise UserError(f"{images.name} has no class labels: name images that have them.")
+    return images.labels
+
+
 @torch.no_grad()
 def judged(classifier: nn.Module, images: ImageSource) -> np.ndarray:
     """Probabilities of shape (images, classes)."""
@@ -91,4 +101,4 @@ def told(probabilities: np.ndarray) -> list[str]:
 
 
 if __name__ == "__main__":
-    main()
+    exit_on_user_error(main)

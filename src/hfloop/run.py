@@ -231,7 +231,7 @@ class Run:
         numbers = {key: value for key, value in values.items() if isinstance(value, int | float)}
         for name, value in numbers.items():
             if not math.isfinite(value):
-                raise self._diverged(f"{name} is {value}")
+                raise self.diverged(f"{name} is {value}")
         if not self.accelerator.is_main_process:
             return
         path = self.output_dir / "metrics.jsonl"
@@ -259,7 +259,8 @@ class Run:
         self.log({**means, **rates})
         return {**means, **rates}
 
-    def _diverged(self, what: str) -> UserError:
+    def diverged(self, what: str) -> UserError:
+        """The error to raise where `what` shows that training cannot go on: what is kept, and what to try."""
         precision = "" if self.accelerator.mixed_precision == "no" else ", or with --mixed_precision no"
         kept = checkpoints_in(self.output_dir)
         last = f"the last good checkpoint is {kept[-1]}; " if kept else ""
@@ -294,7 +295,7 @@ class Run:
             UserError: when a weight is not a finite number, or the disk refuses; earlier checkpoints are untouched.
         """
         if not all(parameter.isfinite().all() for model in self._models for parameter in model.parameters()):
-            raise self._diverged("a weight is not a finite number")
+            raise self.diverged("a weight is not a finite number")
         folder = self.output_dir / "checkpoints" / f"step-{self.completed_steps}"
         partial = folder.with_name(f".{folder.name}.partial")
         main = self.accelerator.is_main_process
@@ -395,10 +396,11 @@ class Run:
     def _restore(self, checkpoint: Path) -> None:
         try:
             self.accelerator.load_state(str(checkpoint))
-        except (RuntimeError, KeyError) as error:  # weights of another shape or name
+        except (RuntimeError, KeyError, OSError, EOFError, SafetensorError) as error:  # other weights, or cut short
             raise UserError(
-                f"{checkpoint} was written by another recipe, or with networks of another shape "
-                f"({first_line(error)}); continue it with the recipe and the config.yaml that it was started with."
+                f"{checkpoint} is damaged, or was written by another recipe, or with networks of another shape "
+                f"({first_line(error)}); name an earlier checkpoint, or continue it with the recipe and the "
+                "config.yaml that it was started with."
             ) from None
         self._saved_at_step = self.completed_steps
         if self.accelerator.is_main_process:

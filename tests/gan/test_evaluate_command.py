@@ -179,6 +179,13 @@ def test_images_without_labels_give_no_class_figures(evaluate, published, tmp_pa
     assert json.loads(out)["classes"] is None
 
 
+def test_a_floor_of_the_very_images_is_said(evaluate, published):
+    line = [published, "--data", "digits:test", "--train_data"]
+    sentence = "Warning: the floor is of the very images that it is measured against, so it says nothing.\n"
+    assert sentence in evaluate(*line, "digits:test")[2]
+    assert sentence not in evaluate(*line, "digits:train")[2]
+
+
 def test_a_floor_of_fewer_images_is_said(evaluate, published):
     line = [published, "--data", "digits:train", "--train_data", "digits:test", "--num_images", 800]
     _, _, err = evaluate(*line)

@@ -113,7 +113,10 @@ def test_every_figure_stands_between_its_bounds(provenance):
 
 def test_counts_bounds_and_protocol_are_told(provenance):
     figures = section(gan_card(provenance), "Figures")
-    assert figures.startswith("\n1,437 generated images against 360 real ones that were held out from training")
+    assert figures.startswith(
+        "\n1,437 generated images, of all classes in turn whatever their shares in the data, "
+        "against 360 real ones that were held out from training"
+    )
     assert "The floor is what 1,437 training images get in the generated ones' place" in figures
     assert f"the sha256 `{'ab' * 32}`, seed 42" in figures
     assert "\n- `precision`, `recall`: standard error over the images, the neighbourhoods taken as given.\n" in figures
@@ -186,7 +189,7 @@ def test_samples_come_first_and_are_not_chosen(provenance):
     provenance["example"]["class_labels"] = None
     card = gan_card(provenance)
     assert "\nThe first 64 images that this model makes of seed 42, none left out.\n" in card
-    assert "class_labels" not in card and "each can be asked for" not in card
+    assert "class_labels" not in card and "each can be asked for" not in card and "of all classes" not in card
 
 
 def test_what_it_is_is_said_in_one_line(provenance):

@@ -17,6 +17,7 @@ from PIL import Image
 from running import RECIPES
 from safetensors.torch import load_file
 
+from hfloop.checkpoints import checkpoints_in
 from hfloop.images.sources import load_images
 
 pytestmark = pytest.mark.usefixtures("logger_as_before")
@@ -186,6 +187,9 @@ def test_images_that_are_all_the_same(refused):
         ("r3gan.py", "--penalty_weight=-1", "--penalty_weight must be at least 0, not -1.0."),
         ("gan.py", "--latent_dim=0", "--latent_dim must be at least 1, not 0."),
         ("gan.py", "--ema_decay=1.5", "not 1.5."),
+        ("r3gan.py", "--ema_decay=1", "--ema_decay must be at least 0 and below 1, not 1.0."),
+        ("dcgan.py", "--adam_beta1=1", "--adam_beta1 must be at least 0 and below 1, not 1.0."),
+        ("sngan.py", "--adam_beta2=nan", "--adam_beta2 must be at least 0 and below 1, not nan."),
         ("gan.py", "--generator_learning_rate=nan", "--generator_learning_rate must be at least 0, not nan."),
         ("gan.py", "--upsample=resize", "unknown flag --upsample"),
         ("r3gan.py", "--penalty_wieght=1", "unknown flag --penalty_wieght (did you mean `penalty_weight`?)."),
@@ -254,6 +258,19 @@ def test_another_architecture_by_an_edited_configuration(play, stopped):
     assert {path: path.read_bytes() for path in before} == before
 
 
+@pytest.mark.parametrize(
+    ("name", "left"), [("model_1.safetensors", 100), ("optimizer.bin", 5000), ("custom_checkpoint_0.pkl", 0)]
+)
+def test_a_checkpoint_that_is_cut_short(play, stopped, name, left):
+    *_, checkpoint = checkpoints_in(stopped)
+    content = (checkpoint / name).read_bytes()
+    assert len(content) > left
+    (checkpoint / name).write_bytes(content[:left])
+    code, _, err = play("dcgan.py", *RESUME)
+    assert code == 2
+    assert last_error(err).startswith(f"run/checkpoints/{checkpoint.name} is damaged, or ")
+
+
 @pytest.mark.parametrize("recipe", ["gan.py", "sngan.py", "wgan_gp.py", "cgan.py", "r3gan.py"])
 def test_the_folder_of_another_recipe(play, stopped, recipe):
     before = {path: path.read_bytes() for path in stopped.rglob("*") if path.is_file() and path.name != "log.txt"}
@@ -297,3 +314,11 @@ def test_training_that_diverges_at_once_leaves_no_checkpoint(play, gan_flags):
     said = diverged(play, gan_flags, "gan.py", 1e30)
     assert said.endswith("at step 1: training has diverged; start a new run with a lower learning rate.")
     assert not Path("run", "checkpoints").exists()
+
+
+def test_a_generator_that_makes_nan_before_a_row_is_due_has_diverged_too(play, gan_flags):
+    moments = ["--max_train_steps=6", "--logging_steps=6", "--checkpointing_steps=6", "--eval_steps=1"]
+    code, _, err = play("dcgan.py", *gan_flags, *moments, "--generator_learning_rate=1e30", "--output_dir=run")
+    assert code == 2, err
+    assert last_error(err).startswith("the averaged generator makes NaN at step ")
+    assert last_error(err).endswith(": training has diverged; start a new run with a lower learning rate.")

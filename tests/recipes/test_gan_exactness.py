@@ -60,7 +60,7 @@ def test_where_a_process_normalises_by_its_own_share_two_learn_something_near(tr
 
 
 @pytest.mark.parametrize("variant", ["sngan", "cgan", "cgan-projection"])
-def test_no_trained_layer_stretches_what_it_is_given_and_the_released_one_answers_as_it_did(
+def test_every_trained_layer_settles_to_a_spectral_norm_of_1_and_the_released_one_answers_as_it_did(
     gan_flags: list[str], tmp_path: Path, variant: str
 ) -> None:
     flags = ["--max_train_steps=30", "--discriminator_learning_rate=2e-3", "--checkpointing_steps=30"]
@@ -69,9 +69,9 @@ def test_no_trained_layer_stretches_what_it_is_given_and_the_released_one_answer
     config = {name: value for name, value in released.config.items() if not name.startswith("_")}
     trained = DCGANDiscriminator(**{**config, "spectral_norm": True}).eval()
     trained.load_state_dict(best_weights(run, "discriminator"))
-    assert max(stretch(layer) for layer in normalised_layers(trained)) > 1.01  # one step of power iteration lags
+    assert max(spectral_norm(layer) for layer in normalised_layers(trained)) > 1.01  # one step of power iteration lags
     settle_spectral_norms(trained)
-    assert max(stretch(layer) for layer in normalised_layers(trained)) <= 1.001
+    assert max(spectral_norm(layer) for layer in normalised_layers(trained)) <= 1.001
     images, labels = torch.rand(16, 1, 8, 8) * 2 - 1, torch.arange(16) % 10 if released.config.num_classes else None
     torch.testing.assert_close(released(images, labels), trained(images, labels), rtol=0, atol=1e-5)
 
@@ -83,8 +83,8 @@ def normalised_layers(network: nn.Module) -> list[nn.Module]:
     return layers
 
 
-def stretch(layer: nn.Module) -> float:
-    """The largest singular value of a layer's weight."""
+def spectral_norm(layer: nn.Module) -> float:
+    """The largest singular value of a layer's weight, as a matrix with a row for each output."""
     return torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item()
 
 

@@ -47,7 +47,9 @@ class GanConfig(RecipeConfig):
         self.require("num_train_epochs latent_dim base_channels eval_steps", at_least=1)
         self.require("per_device_train_batch_size", at_least=2)  # one image has no variance to normalise by
         self.require("generator_learning_rate discriminator_learning_rate", at_least=0)
-        self.require("adam_beta1 adam_beta2 ema_decay", 0, 1)
+        for name in ("adam_beta1", "adam_beta2", "ema_decay"):
+            if not 0 <= getattr(self, name) < 1:  # at 1 nothing new would count
+                raise UserError(f"--{name} must be at least 0 and below 1, not {getattr(self, name)}.")
         if self.mixed_precision == "fp16":
             raise UserError("--mixed_precision fp16 overflows in GANs' gradients: take bf16, no or auto.")
 

@@ -45,7 +45,8 @@ def settle_spectral_norms(network: nn.Module) -> None:
     """Divide every spectrally normalised weight by its largest singular value as it is now.
 
     In training the value follows the weight by one step of power iteration a pass (Miyato et al. 2018), and lags
-    behind one that moves fast: by a fifth has been seen. Afterwards no layer stretches its input.
+    behind one that moves fast: by a fifth has been seen. Afterwards every such weight, as
+    a matrix with a row for each output, has the largest singular value 1.
     """
     for module in network.modules():
         if parametrize.is_parametrized(module, "weight"):

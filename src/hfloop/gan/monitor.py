@@ -139,7 +139,10 @@ class Monitor:
             some = latents[first : first + _BATCH_SIZE]
             labels = None if classes is None else (torch.arange(first, first + len(some)) % classes)
             made.append(pipeline(len(some), labels, latents=some, output_type="np").images)
-        return uint8_pixels(np.concatenate(made), "the generator's output").transpose(0, 3, 1, 2)
+        values = np.concatenate(made)
+        if np.isnan(values).any():
+            raise self._run.diverged("the averaged generator makes NaN")
+        return uint8_pixels(values, "the generator's output").transpose(0, 3, 1, 2)
 
     def state_dict(self) -> dict[str, Any]:
         """For checkpoints."""

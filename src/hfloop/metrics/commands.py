@@ -125,6 +125,8 @@ def warnings(metric: str, comparison: Comparison) -> Iterator[str]:
     fewest, enough = min(len(real), len(fake)), smallest_extrapolation(dimension)
     if real.fingerprint == fake.fingerprint:
         yield "REAL and FAKE are the same images."
+    if comparison.floor is not None and comparison.floor.fingerprint == real.fingerprint:
+        yield "the floor is of the very images that it is measured against, so it says nothing."
     if real.shape != fake.shape:
         yield (
             f"real images are {shape_in_words(real)} and generated ones {shape_in_words(fake)} (channels × height × "
