@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer, RMSprop
 
 from hfloop.config import option
+from hfloop.errors import UserError
 from hfloop.gan.batches import TrainingImages
 from hfloop.gan.config import GanConfig
 from hfloop.gan.engine import Game, Rules
@@ -80,6 +81,10 @@ class WGanConfig(GanConfig):
         super().validate()
         self.require("n_critic", at_least=1)
         self.require("gradient_penalty_weight clip_value", at_least=0)
+        if self.lipschitz == "gp" and self.clip_value != WGanConfig.clip_value:
+            raise UserError("--clip_value is for --lipschitz clip; beside a gradient penalty nothing is clipped.")
+        if self.lipschitz == "clip" and self.gradient_penalty_weight != WGanConfig.gradient_penalty_weight:
+            raise UserError("--gradient_penalty_weight is for --lipschitz gp; clipped weights have no penalty.")
 
 
 def main(config: WGanConfig) -> None:

@@ -30,6 +30,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import yaml
+
 from hfloop.errors import UserError, exit_on_user_error, nearest
 from hfloop.files import write_text
 from hfloop.metrics.results import readable
@@ -121,7 +123,7 @@ def run(dataset: str, folder: Path, names: Sequence[str], seeds: Sequence[int], 
         chosen: settings of all recipes in the place of the presets'.
 
     Raises:
-        UserError: no such variant or preset; a run failed, is going on elsewhere, or was made with another budget.
+        UserError: no such variant or preset; a run failed, is going on elsewhere, or was made with other settings.
     """
     flags = {name: variant_flags(name, dataset) for name in names}
     settings = [part for name, value in chosen.items() for part in (f"--{name}", str(value))]
@@ -130,12 +132,13 @@ def run(dataset: str, folder: Path, names: Sequence[str], seeds: Sequence[int], 
         for name in names:
             run_folder = folder / f"{name}-seed{seed}"
             finished = run_folder / "release" / "hfloop.json"
-            if not finished.exists():
+            if finished.exists():
+                require_settings(read_facts(finished), run_folder, asked_for([*flags[name], *settings]))
+            else:
                 print(f"{run_folder.name}: training", flush=True)
                 recipe = str(RECIPES / f"{VARIANTS[name].recipe}.py")
                 train(run_folder, [sys.executable, recipe, *flags[name], *settings, "--seed", str(seed)])
             facts = read_facts(finished)
-            require_budget(facts, run_folder, chosen.get("num_train_epochs"))
             distance = readable(figures(facts)["frechet_distance"]["generated"]["value"])
             print(f"{run_folder.name}: FD {distance}, {facts['training_seconds']:,.0f} s of training", flush=True)
 
@@ -184,13 +187,33 @@ def play(command: list[str], log: IO[str]) -> int:
         sys.exit(130)
 
 
-def require_budget(facts: Mapping[str, Any], folder: Path, num_train_epochs: int | None) -> None:
-    """Refuse a finished run whose budget is not the one that is asked for."""
-    trained = facts["config"]["num_train_epochs"]
-    if num_train_epochs not in (None, trained):
-        raise UserError(
-            f"{folder.name} was trained with --num_train_epochs {trained}: ask for the same, or name another folder."
-        )
+def asked_for(flags: Sequence[str]) -> dict[str, str]:
+    """What a preset and flags say, by the settings' names."""
+    settings: dict[str, str] = {}
+    for flag, value in zip(flags[::2], flags[1::2], strict=True):
+        if flag == "--config":
+            settings |= yaml.load(Path(value).read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+        else:
+            settings[flag.removeprefix("--")] = value
+    return settings
+
+
+def require_settings(facts: Mapping[str, Any], folder: Path, asked: Mapping[str, str]) -> None:
+    """Refuse a finished run that other settings made; where its data came from does not count."""
+    for name, value in asked.items():
+        trained = facts["config"][name]
+        if name not in ("train_data", "test_data") and value != str(trained) and not same_number(value, trained):
+            raise UserError(
+                f"{folder.name} was trained with --{name} {trained}, not {value}: ask for the same, name another "
+                "folder, or delete it to train it anew."
+            )
+
+
+def same_number(text: str, value: Any) -> bool:
+    try:
+        return isinstance(value, int | float) and float(text) == value
+    except ValueError:
+        return False
 
 
 # ------------------------------------------------------------------------------------------------ what is there
@@ -329,6 +352,7 @@ def caption(setting: Setting, group: Group) -> str:
         f"Figures: {setting.generated_images:,} generated images against {setting.test_images:,} test images, as "
         f"{setting.extractor} sees them; the floor has {facts['report']['floor']} in the generated ones' place.",
         f"± of FD: {distance['generated']['uncertainty_kind']}.",
+        "Seconds are those of the clock, with the evaluations on the way and whatever else the machine did meanwhile.",
     ]
     if any(len(releases) > 1 for releases in group.values()):
         sentences.append("Of several seeds: the mean (smallest to largest).")

@@ -12,12 +12,13 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast_object_list, gather_object, set_seed
+from accelerate.utils import InitProcessGroupKwargs, broadcast_object_list, gather_object, set_seed
 from safetensors import SafetensorError
 from torch import nn
 from tqdm.auto import tqdm
@@ -35,6 +36,8 @@ from hfloop.stopping import RunStopped, StopRequest
 
 logger = logging.getLogger("hfloop")
 T = TypeVar("T")
+
+_PATIENCE = timedelta(hours=6)  # of processes that wait while the main one measures
 
 
 class DryRunEnds(Exception):
@@ -64,6 +67,7 @@ class Run:
             cpu=not torch.accelerator.is_available(),
             mixed_precision=precision,
             step_scheduler_with_optimizer=False,
+            kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)],
         )
         self.config = config
         self.recipe = recipe

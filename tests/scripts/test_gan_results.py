@@ -174,10 +174,18 @@ def test_a_variant_that_another_process_trains_is_left_alone(recipes, runs, monk
     assert (folder / "config.yaml").exists()
 
 
-def test_a_finished_run_of_another_budget_is_refused(recipes, runs, releases, monkeypatch):
-    trained(releases["plain"], runs, "gan-seed42")
-    with pytest.raises(UserError, match=r"gan-seed42 was trained with --num_train_epochs 2: ask for the same"):
-        called(monkeypatch, "run", "digits", runs, "--only", "gan", "--num_train_epochs", "3")
+@pytest.mark.parametrize(
+    ("name", "flags", "said"),
+    [
+        ("gan", ["--num_train_epochs", "3"], "--num_train_epochs 2, not 3"),
+        ("dcgan-resize", ["--num_train_epochs", "2"], "--upsample transposed, not resize"),
+    ],
+)
+def test_a_finished_run_of_other_settings_is_refused(recipes, runs, releases, monkeypatch, name, flags, said):
+    transposed = lambda facts: facts["config"].update(upsample="transposed")  # noqa: E731 (as the others here)
+    trained(releases["plain"], runs, f"{name}-seed42", edit=transposed)
+    with pytest.raises(UserError, match=rf"{name}-seed42 was trained with {said}: ask for the same"):
+        called(monkeypatch, "run", "digits", runs, "--only", name, *flags)
 
 
 def test_the_table_says_what_the_releases_hold(runs, releases, tmp_path, monkeypatch):

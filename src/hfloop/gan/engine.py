@@ -2,7 +2,8 @@
 
 What distinguishes the kinds stands in `Rules` (objective, penalty, turns) and in their networks and optimizers; how a
 step is played does not differ. All draws of a step are functions of (seed, step) for the batch of all processes
-together, of which each process takes its share: several processes learn what one would.
+together, of which each process takes its share: several processes learn what one would, as far as each image is looked
+at by itself. Batch normalisation does not: each process normalises by its own share, and learns something near.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def wasserstein_generator(fake_logits: Tensor) -> Tensor:
 def relativistic_discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """E softplus(−(D(x) − D(G(z)))): each real image is to look more real than the fake one beside it.
 
-    Jolicoeur-Martineau 2018 ("RSGAN"); with R1 and R2 the loss of R3GAN (Huang et al. 2025).
+    Jolicoeur-Martineau 2018 ("RSGAN"); with R1 and R2 the loss of R3GAN (Huang et al. 2024).
     """
     return F.softplus(fake_logits.float() - real_logits.float()).mean()
 
