@@ -33,7 +33,7 @@ from hfloop.run import Run, recipe_main
 METHODS = {
     "concat": Method(
         name="CGAN",
-        summary="A class-conditional convolutional GAN whose networks are both shown the class as a one-hot vector.",
+        summary="A conditional GAN: both networks are shown the class, one-hot; hinge loss, spectral normalisation.",
         paper="Conditional Generative Adversarial Nets",
         url="https://arxiv.org/abs/1411.1784",
         citation="""@article{mirza2014conditional,
@@ -45,7 +45,7 @@ METHODS = {
     ),
     "projection": Method(
         name="cGAN with projection",
-        summary="A class-conditional convolutional GAN with a projection discriminator and conditional normalisation.",
+        summary="A conditional GAN: projection discriminator, conditional batch normalisation, hinge loss.",
         paper="cGANs with Projection Discriminator",
         url="https://arxiv.org/abs/1802.05637",
         citation="""@inproceedings{miyato2018cgans,

@@ -85,6 +85,11 @@ class WGanConfig(GanConfig):
             raise UserError("--clip_value is for --lipschitz clip; beside a gradient penalty nothing is clipped.")
         if self.lipschitz == "clip" and self.gradient_penalty_weight != WGanConfig.gradient_penalty_weight:
             raise UserError("--gradient_penalty_weight is for --lipschitz gp; clipped weights have no penalty.")
+        if self.lipschitz == "clip" and (self.adam_beta1, self.adam_beta2) != (
+            WGanConfig.adam_beta1,
+            WGanConfig.adam_beta2,
+        ):
+            raise UserError("--adam_beta1 and --adam_beta2 are for --lipschitz gp; beside clipping RMSprop is used.")
 
 
 def main(config: WGanConfig) -> None:

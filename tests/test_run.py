@@ -448,7 +448,12 @@ def test_other_data_than_the_stopped_run_had_is_refused() -> None:
         (UserError("mend it."), 2, "error: mend it.\n"),
         (RunStopped(signal.SIGINT, "stopped"), 130, "stopped\n"),
         (RunStopped(signal.SIGTERM, "stopped"), 143, "stopped\n"),
-        (KeyboardInterrupt(), 130, "interrupted; nothing was left half-written\n"),
+        (
+            KeyboardInterrupt(),
+            130,
+            "interrupted; nothing was left half-written, and a run that has a checkpoint continues with "
+            "--output_dir FOLDER --resume_from_checkpoint latest\n",
+        ),
         (DryRunEnds(), 0, ""),
     ],
 )

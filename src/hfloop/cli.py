@@ -171,7 +171,10 @@ def _is_generator(model: str) -> bool:
     from hfloop.plain import speak_plainly
 
     speak_plainly()
-    return is_release(folder_of(model))
+    folder = folder_of(model)
+    if not is_release(folder) and (folder / "release").is_dir():
+        raise UserError(f"{model} is a run, not a release: name {model.rstrip('/')}/release.")
+    return is_release(folder)
 
 
 def _refuse(context: typer.Context, options: set[str], reason: str) -> None:

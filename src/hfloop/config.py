@@ -109,7 +109,7 @@ class RecipeConfig:
         allowed = f"at least {at_least}" if at_most == math.inf else f"between {at_least} and {at_most}"
         for name in names.split():
             value = getattr(self, name)
-            if value is not None and not at_least <= value <= at_most:
+            if value is not None and not (at_least <= value <= at_most and math.isfinite(value)):
                 raise UserError(f"--{name} must be {allowed}, not {value}.")
 
 

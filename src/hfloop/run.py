@@ -213,8 +213,7 @@ class Run:
                     row = self._log_row()
                     on_row(row)
                     row.pop("steps_per_second")  # the bar shows it
-                    shown = {name: value for name, value in row.items() if name.endswith(("_loss", "_per_second"))}
-                    bar.set_postfix({name: f"{value:.4g}" for name, value in shown.items()})
+                    bar.set_postfix_str(_shown(row), refresh=False)
                 if self._asked_to_stop():
                     self._stop()
                 if self.completed_steps % self.config.checkpointing_steps == 0:
@@ -502,8 +501,20 @@ def recipe_main(main: Callable[[ConfigT], None], config_class: type[ConfigT]) ->
         logger.info("%s", stopped)
         sys.exit(stopped.exit_code)
     except KeyboardInterrupt:
-        logger.info("interrupted; nothing was left half-written")
+        logger.info(
+            "interrupted; nothing was left half-written, and a run that has a checkpoint continues with "
+            "--output_dir FOLDER --resume_from_checkpoint latest"
+        )
         sys.exit(130)
+
+
+def _shown(row: dict[str, float]) -> str:
+    """What of a row of metrics.jsonl fits beside a bar: rates, then losses."""
+    rates = [
+        f"{v:,.0f} {name.removesuffix('_per_second')}/s" for name, v in row.items() if name.endswith("_per_second")
+    ]
+    losses = [f"{name.replace('_', ' ')} {v:.3g}" for name, v in row.items() if name.endswith("_loss")]
+    return ", ".join(rates + losses)
 
 
 def _first_free(parent: Path, name: str) -> str:

@@ -403,3 +403,9 @@ def test_a_model_on_the_hub_is_looked_at_first(evaluate, refused, published, mon
     monkeypatch.undo()
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     assert refused("ada/digits", "--data", "digits:test").startswith("ada/digits is no folder here")
+
+
+def test_a_run_is_told_from_its_release(refused, published, tmp_path):
+    shutil.copytree(published, tmp_path / "run" / "release")
+    run = tmp_path / "run"
+    assert refused(f"{run}/", "--data", "digits:test") == f"{run}/ is a run, not a release: name {run}/release."

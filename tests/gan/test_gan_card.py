@@ -117,7 +117,7 @@ def test_counts_bounds_and_protocol_are_told(provenance):
         "\n1,437 generated images, of all classes in turn whatever their shares in the data, "
         "against 360 real ones that were held out from training"
     )
-    assert "The floor is what 1,437 training images get in the generated ones' place" in figures
+    assert "what 1,437 training images get in the generated ones' place, and what 1,437 images of uniform" in figures
     assert f"the sha256 `{'ab' * 32}`, seed 42" in figures
     assert "\n- `precision`, `recall`: standard error over the images, the neighbourhoods taken as given.\n" in figures
     provenance["report"] |= {"floor": "held-out real images"}

@@ -247,6 +247,14 @@ def test_an_extractor_of_digits_for_other_images_is_warned_of(here, caplog):
         data = loaded(npz(here / "a.npz"), extractor=None)
     assert data.extractor.name == "digits-v1"
     assert "no --extractor is named, so it is digits-v1" in caplog.text
+    assert data.warnings[0] == "no --extractor was named, so it is digits-v1, which is made for handwritten digits"
+
+
+def test_files_that_are_all_named_alike_are_called_by_their_folder(here):
+    (here / "roman").mkdir()
+    header = struct.pack(">BBBBIII", 0, 0, 8, 3, len(TRAIN), 8, 8)
+    (here / "roman" / "train-images-idx3-ubyte").write_bytes(header + TRAIN.tobytes())
+    assert loaded("roman/train-images-idx3-ubyte").name == "roman"
 
 
 # ------------------------------------------------------------------ what is refused
@@ -330,7 +338,8 @@ def test_two_sets_of_two_shapes_are_refused(here):
 def test_a_conditional_model_needs_labels(here):
     npz(here / "a.npz")
     assert error_of("a.npz", conditional=True) == (
-        "a.npz has no class labels, which this recipe needs: put the images into one folder per class, an array "
+        "a.npz has no class labels, which this recipe needs: put the images into one folder per class, with "
+        "none beside these folders, an array "
         "`labels` into the .npz, an IDX file of labels beside that of the images, or take a recipe without classes."
     )
     assert loaded("a.npz").num_classes is None
@@ -382,13 +391,13 @@ def test_class_folders_that_differ_are_refused(here):
 def test_too_few_images_for_the_extractor_are_refused(here):
     npz(here / "a.npz"), npz(here / "b.npz", TEST[:64])
     assert error_of("a.npz", "b.npz") == (
-        "b.npz gives 64 test images, no more than digits-v1 has features (64): give a larger --test_data, or an "
-        "--extractor with fewer features."
+        "b.npz gives 64 test images, no more than digits-v1 has features (64): give a --test_data of 65 images or "
+        "more, or an --extractor with fewer features."
     )
     assert len(loaded("a.npz", npz(here / "c.npz", TEST[:65])).test) == 65
     assert error_of(npz(here / "d.npz", TRAIN[:300])).endswith(
-        "d.npz gives 60 test images, no more than digits-v1 has features (64): give a larger --train_data, or an "
-        "--extractor with fewer features."
+        "d.npz gives 60 test images, no more than digits-v1 has features (64): give a --train_data of 325 images "
+        "or more, or an --extractor with fewer features."
     )
     assert "gives 64 training images, no more than digits-v1" in error_of("b.npz", "c.npz")
 

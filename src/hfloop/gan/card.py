@@ -94,7 +94,7 @@ def _context(provenance: dict[str, Any]) -> dict[str, Any]:
         "report": report,
         "counts": {name: f"{count:,}" for name, count in report["images"].items()},
         "figures_table": markdown_table(
-            ["metric", "generated", "floor", "ceiling"], [_figure_row(figure) for figure in report["figures"]]
+            ["metric", "generated", report["floor"], "noise"], [_figure_row(figure) for figure in report["figures"]]
         ),
         "uncertainties": _uncertainties(report),
         "classes": report["classes"] and _classes_context(report["classes"]),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -158,7 +160,7 @@ def load_data(
         train=train,
         test=test,
         extractor=measuring,
-        warnings=tuple(_warnings(train, test)),
+        warnings=tuple(_warnings(train, test, None if extractor else measuring.name)),
         name=_name(images.name),
         sources=sources,
         hub_id=hub_dataset_id(images.name),
@@ -201,8 +203,8 @@ def _require_fitting_classes(images: ImageSource, *, conditional: bool) -> None:
     if conditional and images.labels is None:
         raise UserError(
             f"{images.name} has no class labels, which this recipe needs: put the images into one folder per class, "
-            "an array `labels` into the .npz, an IDX file of labels beside that of the images, or take a recipe "
-            "without classes."
+            "with none beside these folders, an array `labels` into the .npz, an IDX file of labels beside that of "
+            "the images, or take a recipe without classes."
         )
     if images.labels is not None and images.labels.max() >= len(images):
         raise UserError(
@@ -244,14 +246,19 @@ def _require_variety(train: ImageSource) -> None:
 def _require_enough(images: ImageSource, part: str, flag: str, extractor: FeatureExtractor) -> None:
     """Refuse sets whose Fréchet distance would mostly be sample count."""
     if len(images) <= extractor.dimension:
+        is_cut = (part, flag) == ("test", "--train_data")
+        fewest = math.ceil((extractor.dimension + 1) / (_TEST_SHARE if is_cut else 1))
         raise UserError(
             f"{images.name} gives {len(images):,} {part} images, no more than {extractor.name} has features "
-            f"({extractor.dimension:,}): give a larger {flag}, or an --extractor with fewer features."
+            f"({extractor.dimension:,}): give a {flag} of {fewest:,} images or more, or an --extractor with fewer "
+            "features."
         )
 
 
-def _warnings(train: ImageSource, test: ImageSource) -> Iterator[str]:
+def _warnings(train: ImageSource, test: ImageSource, extractor_by_default: str | None) -> Iterator[str]:
     """What makes figures on these images less than they seem."""
+    if extractor_by_default:
+        yield f"no --extractor was named, so it is {extractor_by_default}, which is made for handwritten digits"
     if shared := count_shared(test, train):
         yield f"{shared:,} of {len(test):,} test images are training images too, so the figures flatter"
     if len(train) < _FEW_IMAGES:
@@ -280,5 +287,7 @@ def _told(name: str) -> str:
 
 
 def _name(name: str) -> str:
-    """The same without a split."""
+    """The same without a split; files as MNIST's, which are all named alike, are called by their folder."""
+    if re.search(r"-idx\d-ubyte(\.gz)?$", name):
+        return Path(name).resolve().parent.name
     return hub_dataset_id(name) or _told(name if Path(name).exists() else without_split(name)[0])

@@ -94,6 +94,7 @@ class Monitor:
         networks.load_state_dict(self.best.weights)
         settle_spectral_norms(networks)
         generator, discriminator = (_model(network) for network in networks.values())
+        logger.info("best after %s steps; measuring its images, which takes a while", f"{self.best.moment:,}")
         report = self._run.on_main_process(lambda: evaluate_generator(generator, self._data, seed=self._config.seed))
         logger.info("test images:\n\n%s\n", report.table())
         return GanRelease(
