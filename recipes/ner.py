@@ -30,7 +30,8 @@ from hfloop.ner.encoding import IGNORED, encode, token_labels
 from hfloop.ner.evaluation import evaluate_documents, keep_habits_that_help
 from hfloop.ner.extractor import Extractor
 from hfloop.ner.release import NerRelease
-from hfloop.run import Run, recipe_main
+from hfloop.recipe import recipe_main
+from hfloop.run import Run
 from hfloop.selection import BestWeights
 
 logger = logging.getLogger("hfloop")

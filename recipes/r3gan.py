@@ -28,7 +28,8 @@ from hfloop.gan.monitor import Monitor
 from hfloop.gan.networks.modeling_hfloop_resnet_gan import ResNetDiscriminator, ResNetGenerator
 from hfloop.gan.penalties import zero_centred_penalty
 from hfloop.gan.release import Method
-from hfloop.run import Run, recipe_main
+from hfloop.recipe import recipe_main
+from hfloop.run import Run
 
 METHOD = Method(
     name="R3GAN",

@@ -25,7 +25,8 @@ from hfloop.gan.losses import OBJECTIVES
 from hfloop.gan.monitor import Monitor
 from hfloop.gan.networks.modeling_hfloop_dcgan import DCGANDiscriminator, DCGANGenerator
 from hfloop.gan.release import Method
-from hfloop.run import Run, recipe_main
+from hfloop.recipe import recipe_main
+from hfloop.run import Run
 
 METHOD = Method(
     name="SNGAN",

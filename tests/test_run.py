@@ -34,7 +34,9 @@ from hfloop import run as run_module
 from hfloop import stopping
 from hfloop.config import parse_config
 from hfloop.errors import UserError
-from hfloop.run import DryRunEnds, Run, RunStopped, recipe_main, step_seed
+from hfloop.recipe import recipe_main
+from hfloop.run import DryRunEnds, Run, step_seed
+from hfloop.stopping import RunStopped
 
 
 @pytest.fixture(autouse=True)

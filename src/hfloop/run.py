@@ -26,11 +26,10 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from hfloop.averaging import Mean
 from hfloop.checkpoints import checkpoints_in, step_of
-from hfloop.config import ConfigT, RecipeConfig, parse_config
+from hfloop.config import RecipeConfig
 from hfloop.errors import UserError, first_line
 from hfloop.files import empty_folder, remove_folder, replace_folder, sync_folder, write_text
 from hfloop.launch import check_process_count, processor_name, resolve_mixed_precision, resolve_trackers
-from hfloop.plain import speak_plainly
 from hfloop.release import Release, write_release
 from hfloop.stopping import RunStopped, StopRequest
 
@@ -480,32 +479,6 @@ def step_seed(seed: int, step: int, process_index: int) -> int:
     """A 63-bit seed for one process's draws in one optimizer step."""
     mixed = (seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9 + process_index * 0x94D049BB133111EB) & (2**64 - 1)
     return (mixed ^ (mixed >> 31)) & (2**63 - 1)
-
-
-def recipe_main(main: Callable[[ConfigT], None], config_class: type[ConfigT]) -> None:
-    """Parse the configuration, run the recipe, and turn every way it can end into one sentence and an exit code.
-
-    Exit codes: 0 done, 2 something the user can mend, 130 and 143 stopped by SIGINT and SIGTERM.
-    """
-    speak_plainly()
-    try:
-        main(parse_config(config_class))
-        if torch.distributed.is_initialized():  # not within `main`: a model that outlives its group can hang
-            torch.distributed.destroy_process_group()
-    except DryRunEnds:
-        sys.exit(0)
-    except UserError as error:
-        logger.error("error: %s", error)
-        sys.exit(2)
-    except RunStopped as stopped:
-        logger.info("%s", stopped)
-        sys.exit(stopped.exit_code)
-    except KeyboardInterrupt:
-        logger.info(
-            "interrupted; nothing was left half-written, and a run that has a checkpoint continues with "
-            "--output_dir FOLDER --resume_from_checkpoint latest"
-        )
-        sys.exit(130)
 
 
 def _shown(row: dict[str, float]) -> str:

@@ -19,7 +19,8 @@ from hfloop.gan.networks.modeling_hfloop_dcgan import DCGANDiscriminator, DCGANG
 from hfloop.gan.networks.modeling_hfloop_resnet_gan import ResNetDiscriminator, ResNetGenerator
 from hfloop.gan.penalties import gradient_penalty, zero_centred_penalty
 from hfloop.images.sources import load_images
-from hfloop.run import Run, recipe_main
+from hfloop.recipe import recipe_main
+from hfloop.run import Run
 
 EPS = 1e-6  # some gradients are 0 but for rounding (a relativistic loss does not feel D's last bias): Adam's usual
 # 1e-8 would make whole steps of them, in another direction with every number of processes

@@ -12,7 +12,7 @@ from accelerate.state import AcceleratorState
 
 from hfloop.ner.documents import Document
 from hfloop.ner.formats import write_documents
-from hfloop.run import recipe_main
+from hfloop.recipe import recipe_main
 
 pytestmark = pytest.mark.usefixtures("logger_as_before")
 GOOD = '{"text": "Ada Quill", "label": [[0, 9, "Name"]]}\n'
