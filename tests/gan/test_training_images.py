@@ -44,5 +44,4 @@ def test_pixels_lie_from_minus_one_to_one_and_labels_come_along():
     assert batch.class_labels is None
     images = TrainingImages(numbered(30, labels=True), CPU, 0)
     batch = images.batch(7, 20)
-    assert images.num_classes == 3
     assert batch.class_labels.tolist() == [number % 3 for number in numbers(batch.images)]

@@ -51,11 +51,6 @@ class TrainingImages:
     def __len__(self) -> int:
         return len(self.pixels)
 
-    @property
-    def num_classes(self) -> int | None:
-        """How many classes the set has, or None."""
-        return None if self.labels is None else int(self.labels.max()) + 1
-
     def batch(self, first: int, count: int) -> Batch:
         """The images at the places `first` to `first + count` of the sequence."""
         chosen = []
