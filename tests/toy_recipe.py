@@ -10,9 +10,11 @@ from typing import Any
 
 import torch
 from accelerate.state import AcceleratorState
+from huggingface_hub import ModelCardData
 from torch import nn
 
 from hfloop.config import RecipeConfig, option, parse_config
+from hfloop.hub.family import Family, RenderedCard
 from hfloop.release import Release
 from hfloop.run import Run
 
@@ -29,8 +31,28 @@ class ToyConfig(RecipeConfig):
     learning_rate: float = option(0.1, "learning rate")
 
 
+class ToyFamily(Family):
+    """Models of which nothing is to be said."""
+
+    def card(self, provenance: dict[str, Any], model_id: str) -> RenderedCard:
+        """A title."""
+        return RenderedCard(ModelCardData(), "toy", [])
+
+    def probe(self, folder: Path, name: str, provenance: dict[str, Any]) -> list[str]:
+        """Nothing differs."""
+        return []
+
+    def measure(
+        self, folder: Path, name: str, provenance: dict[str, Any], data: str | None, train_data: str | None
+    ) -> dict[str, Any]:
+        """No figures."""
+        return {}
+
+
 class ToyRelease(Release):
     """A release of one file, which the disk may refuse."""
+
+    family = ToyFamily()
 
     def __init__(self, model: nn.Module, error: OSError | None = None) -> None:
         self.model = model
@@ -48,10 +70,6 @@ class ToyRelease(Release):
     def facts(self) -> dict[str, Any]:
         """None."""
         return {}
-
-    def save_card(self, folder: Path, provenance: dict[str, Any]) -> None:
-        """A card."""
-        (folder / "README.md").write_text("toy")
 
 
 def nothing(step: int, run: Run, model: nn.Linear) -> None:

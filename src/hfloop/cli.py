@@ -264,6 +264,92 @@ def metrics(
     typer.echo(printed)
 
 
+@app.command(no_args_is_help=True)
+def publish(
+    folder: Annotated[Path, typer.Argument(metavar="RUN_OR_RELEASE", help="What a recipe made: runs/NAME.")],
+    to: Annotated[str, typer.Option("--to", metavar="USER/NAME", help="The repository; it is made if it is new.")],
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository that only you can see.")] = False,
+    create_pr: Annotated[
+        bool, typer.Option("--create-pr", help="Propose the change as a pull request instead of making it.")
+    ] = False,
+    revision: Annotated[
+        str | None, typer.Option("--revision", metavar="BRANCH", help="The branch to publish to; default: main.")
+    ] = None,
+    message: Annotated[str | None, typer.Option("--message", help="The commit's first line.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before the repository is changed.")] = False,
+) -> None:
+    """Put a release on the Hub in one commit, and look at what arrived there."""
+    from hfloop.families import family_of
+    from hfloop.hub.publish import publish_command
+
+    printed = publish_command(
+        folder,
+        to,
+        private=private,
+        create_pr=create_pr,
+        revision=revision,
+        message=message,
+        dry_run=dry_run,
+        confirmed=yes,
+        family_of=family_of,
+    )
+    typer.echo(printed)
+
+
+@app.command(no_args_is_help=True)
+def verify(
+    model: Annotated[str, typer.Argument(metavar="REPO_OR_FOLDER", help="A Hub id, or a release folder.")],
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            metavar="DATA",
+            help="What the figures were measured on, or what that was cut from; default: what hfloop ships or the Hub "
+            "has.",
+        ),
+    ] = None,
+    train_data: Annotated[
+        str | None,
+        typer.Option("--train_data", help="Generators: what it learned from, for the floor of every figure."),
+    ] = None,
+    revision: Annotated[
+        str | None, typer.Option("--revision", help="Of a Hub repository: a branch, a tag or a commit.")
+    ] = None,
+    tolerance: Annotated[
+        float,
+        typer.Option(min=0, help="How far a figure may be off, relative to it; another processor rounds otherwise."),
+    ] = 1e-4,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure again what a card claims. Exit code 0: it is so; 1: it is not; 2: it could not be measured."""
+    from hfloop.families import family_of
+    from hfloop.hub.verify import verify_command
+
+    printed, exit_code = verify_command(
+        model,
+        data=data,
+        train_data=train_data,
+        revision=revision,
+        tolerance=tolerance,
+        as_json=as_json,
+        family_of=family_of,
+    )
+    typer.echo(printed)
+    raise typer.Exit(exit_code)
+
+
+@app.command(no_args_is_help=True)
+def card(
+    folder: Annotated[Path, typer.Argument(metavar="RUN_OR_RELEASE", help="What a recipe made: runs/NAME.")],
+) -> None:
+    """Render the card of a release again; text outside the markers, and metadata that was added, stay."""
+    from hfloop.families import family_of
+    from hfloop.hub.rendering import card_command
+
+    typer.echo(card_command(folder, family_of))
+
+
 def _open_pipeline(folder: Path, name: str) -> DiffusionPipeline:
     from hfloop.gan.pipelines import open_pipeline  # loads diffusers, which only a release needs
 

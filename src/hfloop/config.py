@@ -23,6 +23,9 @@ _BOOKKEEPING = frozenset(
         "logging_steps",
         "report_to",
         "dry_run",
+        "push_to_hub",
+        "hub_model_id",
+        "hub_private",
     ]
 )
 """Fields that the trained weights do not depend on, so a resumed run may change them."""
@@ -58,6 +61,9 @@ class RecipeConfig:
     )
     logging_steps: int = option(10, "optimizer steps between two rows of metrics.jsonl")
     report_to: list[str] = option(["none"], "trackers: none, tensorboard, trackio, wandb (one or several)")
+    push_to_hub: bool = option(False, "publish the release when it is written, as `hfloop publish` does")
+    hub_model_id: str | None = option(None, "where push_to_hub publishes to: USER/NAME, made if it is new")
+    hub_private: bool = option(False, "a repository that push_to_hub makes is seen by its owner only")
     dry_run: bool = option(False, "print the resolved configuration, the data and the device, then stop")
 
     def to_dict(self) -> dict[str, Any]:
@@ -99,6 +105,10 @@ class RecipeConfig:
             "max_train_steps per_device_train_batch_size checkpointing_steps checkpoints_total_limit logging_steps",
             at_least=1,
         )
+        if self.push_to_hub and self.hub_model_id is None:
+            raise UserError("--push_to_hub needs --hub_model_id USER/NAME, where the release is to be published.")
+        if self.hub_model_id is not None and not self.push_to_hub:
+            raise UserError(f"--hub_model_id {self.hub_model_id} publishes nothing without --push_to_hub: say both.")
 
     def require(self, names: str, at_least: float, at_most: float = math.inf) -> None:
         """Refuse a value outside a range, both ends included, in any of the fields `names`, parted by blanks.

@@ -65,6 +65,12 @@ def _flag_value(command: Sequence[str], name: str) -> str | None:
     return None
 
 
+def is_on_one_machine() -> bool:
+    """Whether all processes run here; torchrun, which accelerate too starts several with, says how many do."""
+    processes = os.environ.get("WORLD_SIZE", "1")
+    return os.environ.get("LOCAL_WORLD_SIZE", processes) == processes
+
+
 def resolve_mixed_precision(choice: str) -> tuple[str, str]:
     """What `auto` means here, and why.
 

@@ -12,19 +12,30 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from hfloop import __version__
-from hfloop.files import new_folder, sha256_of_file
+from hfloop.errors import UserError, one_line
+from hfloop.files import new_folder, sha256_of_file, write_text
+from hfloop.hub.card import results_text, whole_card
+from hfloop.hub.family import Family, RenderedCard
 
 PROVENANCE_FILE = "hfloop.json"
 CARD_FILE = "README.md"
+RESULTS_FILE = ".eval_results/hfloop.yaml"
+RENDERED_FILES = (CARD_FILE, RESULTS_FILE)
+"""Files that are rendered from `hfloop.json`, so that it records no sha256 of them."""
+
+_TEXTS = ("family", "recipe", "created", "hfloop_version")  # what every hfloop.json says
+PICKLES = frozenset([".bin", ".ckpt", ".dill", ".joblib", ".npy", ".npz", ".pickle", ".pkl", ".pt", ".pth"])
 
 
 class Release(ABC):
     """What a recipe made and measured; each model family knows how its folder looks.
 
     Attributes:
+        family: renders the card and loads the model again.
         libraries: the distributions whose versions a result depends on, in the order in which a card names them.
     """
 
+    family: ClassVar[Family]
     libraries: ClassVar[tuple[str, ...]] = ("torch", "accelerate", "safetensors", "huggingface-hub", "numpy")
 
     @abstractmethod
@@ -38,10 +49,6 @@ class Release(ABC):
     @abstractmethod
     def facts(self) -> dict[str, Any]:
         """What is known of the data and the figures measured on these very weights, ready for JSON."""
-
-    @abstractmethod
-    def save_card(self, folder: Path, provenance: dict[str, Any]) -> None:
-        """Write README.md and .eval_results/ from what `hfloop.json` holds, so that they cannot disagree."""
 
 
 def write_release(folder: Path, release: Release, run: dict[str, Any]) -> dict[str, Any]:
@@ -73,11 +80,105 @@ def write_release(folder: Path, release: Release, run: dict[str, Any]) -> dict[s
         }
         text = json.dumps(provenance, indent=2, ensure_ascii=False, allow_nan=False)
         (partial / PROVENANCE_FILE).write_text(text + "\n", encoding="utf-8")
-        release.save_card(partial, provenance)
+        write_card(partial, release.family.card(provenance, "."))
         for path in partial.rglob("*"):
             if path.is_file():
                 path.chmod(0o644)  # safetensors writes files that only their owner can read
     return provenance
+
+
+def write_card(folder: Path, card: RenderedCard) -> None:
+    """Write README.md and .eval_results/hfloop.yaml of a release to which nobody has added anything."""
+    (folder / RESULTS_FILE).parent.mkdir(exist_ok=True)
+    write_text(folder / RESULTS_FILE, results_text(card))
+    write_text(folder / CARD_FILE, whole_card(card))
+
+
+def release_folder(path: Path) -> Path:
+    """The release that a path stands for: the folder itself, or that of a run which has finished.
+
+    Raises:
+        UserError: it is neither.
+    """
+    if (path / PROVENANCE_FILE).is_file():
+        return path
+    if (path / "release" / PROVENANCE_FILE).is_file():
+        return path / "release"
+    if (path / "config.yaml").is_file():
+        raise UserError(
+            f"{path} is a run that has not finished: continue it with --output_dir {path} --resume_from_checkpoint "
+            "latest."
+        )
+    what = "holds no release" if path.is_dir() else "is no folder" if path.exists() else "does not exist"
+    raise UserError(
+        f"{path} {what}: name the folder that a recipe printed at its end, runs/NAME or runs/NAME/release."
+    )
+
+
+def read_provenance(folder: Path, name: str) -> dict[str, Any]:
+    """What `hfloop.json` of a release holds.
+
+    Args:
+        folder: the release.
+        name: what to call it in messages.
+
+    Raises:
+        UserError: there is no such file, or it does not describe a release whose files are plain names below it.
+    """
+    path = folder / PROVENANCE_FILE
+    try:
+        provenance = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{name} is no release of hfloop: it has no {PROVENANCE_FILE}.") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{name}: its {PROVENANCE_FILE} cannot be read ({one_line(error)}).") from None
+    described = isinstance(provenance, dict) and all(isinstance(provenance.get(key), str) for key in _TEXTS)
+    if not described or not isinstance(provenance.get("sha256"), dict):
+        raise UserError(
+            f"{name}: its {PROVENANCE_FILE} does not describe a release: it lacks {', '.join(_TEXTS)} or sha256."
+        )
+    for file, digest in provenance["sha256"].items():
+        if not is_plain_name(file):
+            raise UserError(
+                f"{name}: its {PROVENANCE_FILE} names the file {file!r}, which does not lie in the release."
+            )
+        if not isinstance(digest, str):
+            raise UserError(f"{name}: its {PROVENANCE_FILE} has no sha256 of {file}.")
+    return provenance
+
+
+def is_plain_name(file: str) -> bool:
+    """Whether it names a file below a folder: parts between single slashes, none of them `.` or `..`."""
+    parts = file.split("/")
+    return "\\" not in file and "\0" not in file and all(part not in ("", ".", "..") for part in parts)
+
+
+def file_names(provenance: dict[str, Any]) -> list[str]:
+    """Every file of a release, by its path below the folder, in order."""
+    return sorted([*provenance["sha256"], PROVENANCE_FILE, *RENDERED_FILES])
+
+
+def wrong_files(folder: Path, provenance: dict[str, Any]) -> list[str]:
+    """A sentence for each file that is not as it was when the release was written: missing, altered, or foreign.
+
+    Links count as foreign wherever they lead to, and so do pickles, which can run code when they are loaded, even if
+    `hfloop.json` names them.
+    """
+    said = []
+    found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*"))}
+    for file, path in found.items():
+        if path.is_symlink():
+            said.append(f"{file} is a link: put the file itself in its place, or take it away")
+        elif path.is_dir():
+            continue
+        elif path.suffix in PICKLES:
+            said.append(f"{file} may be a pickle, which can run code when it is loaded: take it away")
+        elif file not in file_names(provenance):
+            said.append(f"{file} is not part of the release: take it away")
+        elif file in provenance["sha256"] and sha256_of_file(path) != provenance["sha256"][file]:
+            said.append(f"{file} is not what was released: its sha256 is another than {PROVENANCE_FILE} records")
+    said += [f"{file} is missing" for file in file_names(provenance) if file not in found]
+    return said
 
 
 def library_versions(libraries: Sequence[str]) -> dict[str, str]:

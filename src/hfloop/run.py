@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import InitProcessGroupKwargs, broadcast_object_list, gather_object, set_seed
+from accelerate.utils import InitProcessGroupKwargs, broadcast_object_list, set_seed
 from safetensors import SafetensorError
 from torch import nn
 from tqdm.auto import tqdm
@@ -27,9 +27,19 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from hfloop.averaging import Mean
 from hfloop.checkpoints import checkpoints_in, step_of
 from hfloop.config import RecipeConfig
+from hfloop.emissions import EnergyMeter
 from hfloop.errors import UserError, first_line
 from hfloop.files import empty_folder, remove_folder, replace_folder, sync_folder, write_text
-from hfloop.launch import check_process_count, processor_name, resolve_mixed_precision, resolve_trackers
+from hfloop.hub.destination import Destination
+from hfloop.hub.publish import check_destination, publish_or_say_how
+from hfloop.launch import (
+    check_process_count,
+    is_on_one_machine,
+    processor_name,
+    resolve_mixed_precision,
+    resolve_trackers,
+)
+from hfloop.processes import all_or_none, told_by_main_process
 from hfloop.release import Release, write_release
 from hfloop.stopping import RunStopped, StopRequest
 
@@ -54,7 +64,8 @@ class Run:
 
     Raises:
         UserError: fewer processes than were asked for, a tracker that is not installed, a folder that holds
-            another run; on resume, a run that has finished or has no checkpoint.
+            another run; on resume, a run that has finished or has no checkpoint; with `--push_to_hub`, a destination
+            that the release cannot be published to.
     """
 
     def __init__(self, config: RecipeConfig, recipe: str) -> None:
@@ -73,6 +84,7 @@ class Run:
         self.completed_steps = 0
         self.current_step = 0  # counted from 1; inside the loop it is one ahead of `completed_steps`
         self.training_seconds = 0.0
+        self._energy = EnergyMeter()
         self.precision_reason = reason
         self._saved_at_step: int | None = None
         self._models: list[nn.Module] = []
@@ -86,6 +98,7 @@ class Run:
         self.output_dir = self._choose_output_dir()
         config.output_dir = str(self.output_dir)
         self._checkpoint = self._find_checkpoint() if config.resume_from_checkpoint is not None else None
+        self._destination = self._find_destination() if config.push_to_hub else None
         set_seed(config.seed)
         self._interval = (0, 0.0)
         self.accelerator.register_for_checkpointing(self)
@@ -105,6 +118,11 @@ class Run:
                 f"--output_dir {folder} --resume_from_checkpoint latest."
             )
         return folder
+
+    def _find_destination(self) -> Destination:
+        """Where the release will be published: whatever is wrong with it shall be said before hours of training."""
+        wanted = Destination(str(self.config.hub_model_id), private=self.config.hub_private)
+        return self.on_main_process(lambda: check_destination(wanted))
 
     def announce(self, data: str, fingerprint: str) -> None:
         """Say what is about to run on what; the run's folder is made here, so a dry run leaves nothing behind.
@@ -174,6 +192,8 @@ class Run:
         self._checkpointed = checkpoint
         if self._checkpoint is not None:
             self._restore(self._checkpoint)
+        if self.accelerator.is_main_process and is_on_one_machine():
+            self._energy.start()
         return prepared
 
     def steps(
@@ -272,21 +292,8 @@ class Run:
         )
 
     def on_main_process(self, work: Callable[[], T]) -> T:
-        """What `work` gives in the main process, told to all, which wait for it.
-
-        Raises:
-            UserError: that of `work`, in every process.
-        """
-        told: list[Any] = [None]
-        if self.accelerator.is_main_process:
-            try:
-                told = [work()]
-            except UserError as error:
-                told = [error]
-        (result,) = broadcast_object_list(told)
-        if isinstance(result, UserError):
-            raise result
-        return result
+        """What `work` gives in the main process, told to all, which wait for it; its UserError is raised in all."""
+        return told_by_main_process(self.accelerator, work)
 
     # ------------------------------------------------------------------ checkpoints
 
@@ -311,31 +318,13 @@ class Run:
         self._state = self._collect_state()
         with self.disk_may_refuse(folder):
             try:
-                self._all_or_none(lambda: empty_folder(partial) if main else None)
-                self._all_or_none(lambda: self.accelerator.save_state(str(partial)))  # each process writes its part
-                self._all_or_none(lambda: take_place() if main else None)
+                all_or_none(lambda: empty_folder(partial) if main else None)
+                all_or_none(lambda: self.accelerator.save_state(str(partial)))  # each process writes its part
+                all_or_none(lambda: take_place() if main else None)
             except OSError:
                 shutil.rmtree(partial, ignore_errors=True)
                 raise
         self._saved_at_step = self.completed_steps
-
-    def _all_or_none(self, work: Callable[[], object]) -> None:
-        """Do `work` in every process and wait for all; where one fails all do, so that none waits for it forever.
-
-        Args:
-            work: asks nothing of other processes.
-
-        Raises:
-            OSError: what the first process that failed has to say.
-        """
-        failure = None
-        try:
-            work()
-        except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors name a full disk differently
-            failure = str(error)
-        failures = [each for each in gather_object([failure]) if each is not None]
-        if failures:
-            raise OSError(failures[0])
 
     @contextmanager
     def disk_may_refuse(self, path: Path) -> Iterator[None]:
@@ -354,6 +343,7 @@ class Run:
         return {
             "completed_steps": self.completed_steps,
             "training_seconds": self.training_seconds,
+            "energy": self._energy.state_dict(),
             "num_processes": self.accelerator.num_processes,
             "data_fingerprint": self._data_fingerprint,
             "means": {name: mean.state_dict() for name, mean in self.means.items()},
@@ -378,6 +368,7 @@ class Run:
             )
         self.completed_steps = self.current_step = state["completed_steps"]
         self.training_seconds = state["training_seconds"]
+        self._energy.load_state_dict(state["energy"])
         for name, mean in state["means"].items():
             self.means[name].load_state_dict(mean)
         for each, its_state in zip(self._checkpointed, state["objects"], strict=True):
@@ -437,13 +428,13 @@ class Run:
     # ------------------------------------------------------------------ the end
 
     def finish(self, release: Release) -> Path:
-        """Write the release folder and clear the checkpoints, which have served their purpose.
+        """Write the release folder and clear the checkpoints, which have served their purpose; publish the release.
 
         Returns:
             The release folder.
 
         Raises:
-            UserError: when the disk refuses; the checkpoints stay.
+            UserError: when the disk refuses; the checkpoints stay. When the release cannot be published; it stays.
         """
         folder = self.output_dir / "release"
         if self.accelerator.is_main_process:
@@ -454,12 +445,17 @@ class Run:
         self.accelerator.wait_for_everyone()
         for tracker in self.accelerator.trackers:
             tracker.finish()
+        if self._destination is not None:
+            destination, family = self._destination, release.family
+            done = self.on_main_process(lambda: publish_or_say_how(folder, destination, lambda *_: family))
+            logger.info("%s", done)
         return folder
 
     def provenance(self) -> dict[str, Any]:
         """How the weights came to be, for `hfloop.json`."""
         accelerator = self.accelerator
         cuda = accelerator.device.type == "cuda"
+        energy = self._energy.finish()
         return {
             "recipe": self.recipe,
             "config": (shared := self.config.shareable()),
@@ -472,6 +468,7 @@ class Run:
                 "threads": torch.get_num_threads(),
                 "mixed_precision": accelerator.mixed_precision,
             },
+            **({"emissions": energy} if energy else {}),
         }
 
 

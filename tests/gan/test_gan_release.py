@@ -25,6 +25,7 @@ from hfloop.gan.latents import image_generators, sample_latents
 from hfloop.gan.pictures import image_grid
 from hfloop.gan.pipelines import GANPipeline, load_network, open_pipeline
 from hfloop.gan.release import limits, path_images, sample_images
+from hfloop.hub.card import whole_card
 from hfloop.images.generated import GeneratedImages
 from hfloop.images.sources import load_images
 
@@ -186,7 +187,9 @@ def test_the_folder_holds_what_it_names(releases, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_card_is_rendered_from_hfloop_json_alone(releases, kind):
-    assert gan_card(provenance_of(releases[kind])) == (releases[kind] / "README.md").read_text(encoding="utf-8")
+    assert whole_card(gan_card(provenance_of(releases[kind]), ".")) == (releases[kind] / "README.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_the_figures_are_those_of_the_weights_in_the_folder(releases):

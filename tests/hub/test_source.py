@@ -4,9 +4,8 @@ import time
 from pathlib import Path
 
 import httpx2
-import huggingface_hub
 import pytest
-from huggingface_hub import constants, errors
+from huggingface_hub import HfApi, constants, errors
 
 from hfloop.errors import UserError
 from hfloop.hub.source import model_folder
@@ -21,18 +20,18 @@ def error_of(name):
 
 
 @pytest.fixture
-def hub(monkeypatch, tmp_path):
+def hub_that(monkeypatch, tmp_path):
     """A Hub whose download does what the test says; gives the keyword arguments of the call."""
     asked = {}
 
     def answer(result):
-        def snapshot_download(name, **options):
+        def snapshot_download(api, name, **options):
             asked.update(options, name=name)
             if isinstance(result, Exception):
                 raise result
             return str(result)
 
-        monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+        monkeypatch.setattr(HfApi, "snapshot_download", snapshot_download)
         return asked
 
     return answer
@@ -70,8 +69,8 @@ def test_what_is_neither_a_folder_nor_a_hub_id_is_called_so(name):
 # ------------------------------------------------------------------ the Hub
 
 
-def test_only_json_safetensors_and_vocabularies_are_downloaded(hub, tiny_backbone):
-    asked = hub(tiny_backbone)
+def test_only_json_safetensors_and_vocabularies_are_downloaded(hub_that, tiny_backbone):
+    asked = hub_that(tiny_backbone)
     assert model_folder("user/name") == Path(tiny_backbone)
     assert asked["name"] == "user/name"
     wanted = set(asked["allow_patterns"])
@@ -79,8 +78,8 @@ def test_only_json_safetensors_and_vocabularies_are_downloaded(hub, tiny_backbon
     assert not wanted & {"*.bin", "*.py", "*.pkl", "*.pt", "*"}
 
 
-def test_a_repository_without_a_model_is_refused(hub, tmp_path):
-    hub(tmp_path)
+def test_a_repository_without_a_model_is_refused(hub_that, tmp_path):
+    hub_that(tmp_path)
     assert error_of("user/name") == "NAME holds no transformers model: it has no config.json."
 
 
@@ -89,14 +88,23 @@ def test_a_repository_without_a_model_is_refused(hub, tmp_path):
     [
         (refusal(errors.RepositoryNotFoundError, 401), "the Hub has no model NAME, or it is private and you are not"),
         (refusal(errors.GatedRepoError, 403), "NAME is gated: accept its terms on its Hub page, then run `hf auth"),
-        (refusal(errors.HfHubHTTPError, 500), "NAME could not be downloaded from the Hub: told at length"),
+        (
+            refusal(errors.HfHubHTTPError, 500),
+            "NAME could not be downloaded from the Hub: the Hub answers 500 (Internal Server Error)",
+        ),
         (OSError(28, "No space left on device"), "NAME could not be downloaded from the Hub: [Errno 28] No space"),
-        (httpx2.ReadError("connection lost"), "NAME could not be downloaded from the Hub: connection lost"),
-        (httpx2.ReadTimeout(""), "NAME could not be downloaded from the Hub: ReadTimeout."),
+        (
+            httpx2.ReadError("connection lost"),
+            "NAME could not be downloaded from the Hub: the connection to the Hub broke (connection lost)",
+        ),
+        (
+            httpx2.ReadTimeout(""),
+            "NAME could not be downloaded from the Hub: the Hub did not answer in time (ReadTimeout).",
+        ),
     ],
 )
-def test_what_the_hub_refuses_is_said_in_one_sentence(hub, answer, message):
-    hub(answer)
+def test_what_the_hub_refuses_is_said_in_one_sentence(hub_that, answer, message):
+    hub_that(answer)
     assert error_of("user/name").startswith(message)
 
 

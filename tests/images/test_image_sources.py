@@ -133,11 +133,11 @@ def test_a_release_of_the_hub_is_downloaded_without_code(here, monkeypatch):
     (here / "cached").mkdir()
     asked = {}
 
-    def snapshot_download(name, **options):
+    def snapshot_download(self, name, **options):
         asked.update(options, name=name)
         return str(here / "cached")
 
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    monkeypatch.setattr(huggingface_hub.HfApi, "snapshot_download", snapshot_download)
     assert error_of("user/gan-v1.0") == (
         "user/gan-v1.0 holds no generator that diffusers can load: it has no model_index.json."
     )

@@ -13,11 +13,11 @@ from huggingface_hub import ModelCard, parse_eval_result_entries
 from invented import invented_documents
 
 from hfloop.files import sha256_of_file
+from hfloop.hub.card import whole_card
 from hfloop.ner.card import ner_card
 from hfloop.ner.corpus import load_corpus
 from hfloop.ner.evaluation import evaluate_documents
 from hfloop.ner.extractor import Extractor
-from hfloop.ner.release import limits
 
 RENDERED = {"hfloop.json", "README.md", ".eval_results/hfloop.yaml"}
 WITHOUT_HFLOOP = """
@@ -133,7 +133,7 @@ def test_every_fingerprint_is_true(tiny_release, provenance):
 
 
 def test_the_card_is_rendered_from_hfloop_json_alone(card, provenance):
-    assert ner_card(provenance) == card
+    assert whole_card(ner_card(provenance, ".")) == card
 
 
 def test_card_newer_format_and_json_tell_the_same_figure(tiny_release, card, provenance):
@@ -217,17 +217,3 @@ def test_no_path_of_this_machine_is_in_any_file(tiny_release, tiny_backbone, dat
     folders = {str(path.parent) for path in (tiny_release, tiny_backbone, *data_files.values())}
     for name, content in texts_of(tiny_release).items():
         assert not [folder for folder in folders if folder.encode() in content], name
-
-
-# ------------------------------------------------------------------ limits
-
-
-def test_limits_are_those_of_the_data_and_the_figures(tiny_release, data_files):
-    corpus = load_corpus(**{f"{name}_file": str(path) for name, path in data_files.items()}, seed=42)
-    report = evaluate_documents(Extractor.from_pretrained(tiny_release, device="cpu"), corpus.test, "test")
-    said = "\n".join(limits(corpus, report))
-    assert "Learned from 24 documents (568 words)" in said
-    assert "Figures for Company, Designation, Name rest on fewer than 20 gold entities each." in said
-    assert "invented resumes" not in said
-    assert "drops some characters" not in said
-    assert "invented resumes of regular making" in "\n".join(limits(load_corpus(seed=42), report))

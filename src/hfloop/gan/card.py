@@ -9,7 +9,9 @@ from typing import Any
 
 from huggingface_hub import EvalResult, EvalResultEntry, ModelCardData
 
-from hfloop.hub.card import dataset_id, markdown_table, render_card, settings_table
+from hfloop.hub.card import common_context, dataset_id, markdown_table, on_one_line, render_text
+from hfloop.hub.family import RenderedCard
+from hfloop.hub.reproduction import emissions_metadata, hardware_text
 from hfloop.images.sources import hub_dataset_id, without_split
 
 TASK = "unconditional-image-generation"
@@ -18,9 +20,10 @@ TOLD_TO_THE_HUB = (HEADLINE, "kernel_distance", "precision", "recall")
 LOWER_IS_BETTER = (HEADLINE, "frechet_distance_infinity", "kernel_distance")
 
 
-def gan_card(provenance: dict[str, Any]) -> str:
-    """The whole README.md of a release."""
-    return render_card(TASK, _metadata(provenance), _context(provenance))
+def gan_card(provenance: dict[str, Any], model_id: str) -> RenderedCard:
+    """The card of a release; see :meth:`hfloop.hub.family.Family.card`."""
+    text = render_text(TASK, model_id, _context(provenance, model_id))
+    return RenderedCard(_metadata(provenance), text, gan_results(provenance))
 
 
 def gan_results(provenance: dict[str, Any]) -> list[EvalResultEntry]:
@@ -65,6 +68,7 @@ def _metadata(provenance: dict[str, Any]) -> ModelCardData:
         datasets=[data["hub_id"]] if data["hub_id"] else None,
         metrics=[figure["metric"] for figure in told],
         tags=["hfloop", "gan", provenance["method"]["name"].lower().replace(" ", "-")],  # written once if equal
+        co2_eq_emissions=emissions_metadata(provenance, "pre-training"),
         model_name=_title(provenance),
         eval_results=results,
     )
@@ -79,15 +83,15 @@ def _test_set(data: Mapping[str, Any]) -> tuple[str, str]:
     return dataset_id({"hub_id": hub_dataset_id(source), "name": data["name"]}), split
 
 
-def _context(provenance: dict[str, Any]) -> dict[str, Any]:
+def _context(provenance: dict[str, Any], model_id: str) -> dict[str, Any]:
     report, data, method = provenance["report"], provenance["data"], provenance["method"]
     channels, height, width = data["shape"]
     asked = ", of a class that is asked for" if provenance["num_classes"] else ""
-    return {
+    return common_context(provenance, _fields_of_paths(data), [method["citation"]]) | {
         "title": _title(provenance),
         "summary": (
             f"A generator of {'gray' if channels == 1 else 'colour'} images of {height} × {width} pixels like those "
-            f"of {data['name']}{asked}. {method['summary']}"
+            f"of {on_one_line(data['name'])}{asked}. {method['summary']}"
         ),
         "samples": {**provenance["samples"], "are_classes": provenance["num_classes"] is not None},
         "overview_table": _overview_table(provenance),
@@ -98,7 +102,7 @@ def _context(provenance: dict[str, Any]) -> dict[str, Any]:
         ),
         "uncertainties": _uncertainties(report),
         "classes": report["classes"] and _classes_context(report["classes"]),
-        "measured_on": _measured_on(data, skip_corrupt=provenance["config"]["skip_corrupt"]),
+        "measured_on": _measured_on(data, model_id, skip_corrupt=provenance["config"]["skip_corrupt"]),
         "generator": provenance["generator"],
         "latent_dim": provenance["latent_dim"],
         "example": provenance["example"],
@@ -107,9 +111,6 @@ def _context(provenance: dict[str, Any]) -> dict[str, Any]:
         "limits": provenance["limits"],
         "training": _training(provenance),
         "alarms": provenance["alarms"],
-        "settings_table": settings_table(provenance["config"], provenance["non_default"]),
-        "versions": ", ".join(f"{name} {number}" for name, number in provenance["versions"].items()),
-        "method": method,
     }
 
 
@@ -163,17 +164,29 @@ def _classes_context(classes: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _measured_on(data: Mapping[str, Any], *, skip_corrupt: bool) -> dict[str, Any]:
-    """The options that name the images to measure again, and whether some are paths, known by their last part only."""
+def _measured_on(data: Mapping[str, Any], model_id: str, *, skip_corrupt: bool) -> dict[str, Any]:
+    """The commands that measure again, and whether they name paths, of which only the last part is known."""
     if data["cut_from"] is None:
         named = {"data": data["splits"]["test"]["source"], "train_data": data["splits"]["train"]["source"]}
+        unknown = {option: source for option, source in named.items() if _is_path(source)}
     else:
         named = {"train_data": data["cut_from"]}
-    options = [f"--{option} {shlex.quote(source)}" for option, source in named.items()]
-    return {
-        "options": " ".join([*options, "--skip_corrupt"] if skip_corrupt else options),
-        "are_paths": any(_is_path(source) for source in named.values()),
-    }
+        unknown = {"data": data["cut_from"]} if _is_path(data["cut_from"]) else {}
+    flags = ["--skip_corrupt"] if skip_corrupt else []
+    evaluate = " ".join(["hfloop evaluate", model_id, *_options(named), *flags])
+    verify = " ".join(["hfloop verify", model_id, *_options(unknown)])
+    return {"commands": f"{evaluate}\n{verify}  # compares with what this card says", "are_paths": bool(unknown)}
+
+
+def _options(named: Mapping[str, str]) -> list[str]:
+    return [f"--{option} {shlex.quote(source)}" for option, source in named.items()]
+
+
+def _fields_of_paths(data: Mapping[str, Any]) -> list[str]:
+    """The settings that name files or folders of the machine that trained."""
+    whole = data["cut_from"]
+    sources = {"train_data": whole or data["splits"]["train"]["source"], "test_data": data["splits"]["test"]["source"]}
+    return [field for field, source in sources.items() if (field == "train_data" or not whole) and _is_path(source)]
 
 
 def _is_path(source: str) -> bool:
@@ -200,11 +213,11 @@ def _class_names(provenance: Mapping[str, Any]) -> str | None:
 
 
 def _training(provenance: Mapping[str, Any]) -> str:
-    curve, best_step, hardware = provenance["curve"], provenance["best_step"], provenance["hardware"]
+    curve, best_step = provenance["curve"], provenance["best_step"]
     best = next(row["frechet_distance"] for row in curve if row["step"] == best_step)
     return (
-        f"{provenance['steps']:,} steps in {provenance['training_seconds']:,.0f} s on {hardware['device']}, mixed "
-        f"precision {hardware['mixed_precision']}. The step was chosen by the Fréchet distance of the averaged weights"
+        f"{provenance['steps']:,} steps in {provenance['training_seconds']:,.0f} s on {hardware_text(provenance)}. "
+        f"The step was chosen by the Fréchet distance of the averaged weights"
         f" to training images, the lowest of {len(curve)}: {best:.4g} at step {best_step:,}, when the discriminator "
         f"had seen {provenance['images_seen']:,} real images. The held-out images had no part in it."
     )
@@ -236,4 +249,4 @@ def _short(figure: Mapping[str, Any]) -> str:
 
 
 def _title(provenance: Mapping[str, Any]) -> str:
-    return f"{provenance['method']['name']} on {provenance['data']['name']}"
+    return f"{provenance['method']['name']} on {on_one_line(provenance['data']['name'])}"

@@ -7,19 +7,13 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from hfloop.errors import UserError
-from hfloop.gan.data import cut_test_set
 from hfloop.gan.evaluation import MOST_IMAGES, measure
-from hfloop.gan.pipelines import open_pipeline
+from hfloop.gan.measuring import comparison_of, real_images
 from hfloop.hub.source import folder_of
-from hfloop.images.generated import GeneratedImages
 from hfloop.images.source import ImageSource
-from hfloop.images.sources import is_generator, load_images
-from hfloop.metrics.commands import require_enough, shape_in_words, warnings
-from hfloop.metrics.comparison import Comparison
-from hfloop.metrics.features import default_extractor, load_extractor
+from hfloop.metrics.commands import warnings
+from hfloop.metrics.features import default_extractor
 from hfloop.plain import speak_plainly
 from hfloop.release import PROVENANCE_FILE
 
@@ -68,38 +62,22 @@ def evaluate(
     folder = folder_of(model)
     recorded = _recorded(folder, model)
     cut_seed = _cut_seed(model, train_data, recorded) if data is None else None
-    named = {
-        flag: _real_images(flag, name, skip_corrupt=skip_corrupt)
-        for flag, name in (("--data", data), ("--train_data", train_data))
-        if name is not None
-    }
-    count = num_images or recorded.num_images or min(len(named.get("--train_data", named["--data"])), MOST_IMAGES)
-    seed = recorded.seed if seed is None else seed
-    fake = GeneratedImages(folder, count, seed, model, open_pipeline)
-    for flag, images in named.items():
-        _require_same_kind(flag, images, fake)
-    train: ImageSource | None
-    if cut_seed is None:
-        real, train = named["--data"], named.get("--train_data")
-    else:
-        train, real = cut_test_set(named["--train_data"], cut_seed)
-        named = {"the test set of": real, "the training set of": train}
-    comparison = Comparison(
-        real=real,
-        fake=fake,
-        extractor=load_extractor(
-            extractor or recorded.extractor or default_extractor(real), "cuda" if torch.cuda.is_available() else "cpu"
-        ),
-        seed=seed,
+    images = real_images(data, train_data, cut_seed, skip_corrupt=skip_corrupt)
+    like_these = images.test if images.train is None else images.train
+    comparison = comparison_of(
+        folder,
+        model,
+        images,
+        num_images=num_images or recorded.num_images or min(len(like_these), MOST_IMAGES),
+        extractor=extractor or recorded.extractor or default_extractor(images.test),
+        seed=recorded.seed if seed is None else seed,
         batch_size=batch_size,
-        floor=train,
+        allow_small=allow_small,
     )
-    for role, images in [*named.items(), ("MODEL", fake)]:
-        require_enough(role, images, comparison.extractor, allow_small=allow_small)
     for warning in warnings("fd", comparison):
         logger.warning("Warning: %s", warning)
     report = measure(comparison)
-    same = _same_images(recorded, real, train)
+    same = _same_images(recorded, images.test, images.train)
     if as_json:
         return json.dumps({**report.to_dict(), "same_images": same}, indent=2, ensure_ascii=False)
     return report.table() if same is None else f"{report.table()}\n{_told(same)}"
@@ -185,32 +163,3 @@ def _told(same: dict[str, bool | None]) -> str:
     line = f"By sha256, beside the release's own figures: {words[same['test']]} real images, "
     line += f"{words[same['train']]} training images"
     return f"{line}." if all(same.values()) else f"{line}; what is measured on others need not agree."
-
-
-def _real_images(flag: str, name: str, *, skip_corrupt: bool) -> ImageSource:
-    if name and is_generator(name):
-        raise UserError(
-            f"{flag} {name} is taken for a generator: name real images, those of a dataset of the Hub as "
-            "datasets/USER/NAME:SPLIT."
-        )
-    return load_images(name, skip_corrupt=skip_corrupt)
-
-
-def _require_same_kind(flag: str, images: ImageSource, fake: GeneratedImages) -> None:
-    """Refuse real images that the model cannot make the like of.
-
-    Raises:
-        UserError: they are of another shape, or of classes that the model does not know.
-    """
-    if images.shape != fake.shape:
-        raise UserError(
-            f"{flag} {images.name} holds images of {shape_in_words(images)} (channels × height × width), and "
-            f"{fake.name} makes {shape_in_words(fake)}: name images of the size that it makes."
-        )
-    if fake.num_classes is None or images.labels is None:
-        return
-    if images.labels.max() >= fake.num_classes:
-        raise UserError(
-            f"{flag} {images.name} has images of class {images.labels.max()}, and {fake.name} knows the classes 0 to "
-            f"{fake.num_classes - 1} only: name images of the classes that it learned from."
-        )

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from diffusers.models.modeling_utils import ModelMixin
 
-from hfloop.gan.card import gan_card, gan_results
 from hfloop.gan.data import GanData
 from hfloop.gan.evaluation import GanReport
 from hfloop.gan.export import baked, write_generator
+from hfloop.gan.family import GanFamily
 from hfloop.gan.latents import image_generators, interpolation_path, sample_latents
 from hfloop.gan.pictures import GRID_ROWS, animation, grid_columns, image_grid, training_curves
 from hfloop.gan.pipelines import GANPipeline, open_pipeline
-from hfloop.hub.card import write_card
+from hfloop.hub.family import Family
 from hfloop.images.arrays import uint8_pixels
 from hfloop.images.generated import GeneratedImages
 from hfloop.images.source import Pixels
@@ -68,6 +68,7 @@ class GanRelease(Release):
         alarms: sentences that were said during training.
     """
 
+    family: ClassVar[Family] = GanFamily()
     libraries: ClassVar[tuple[str, ...]] = (
         "torch",
         "diffusers",
@@ -110,8 +111,8 @@ class GanRelease(Release):
         return {
             "family": "image-generation",
             "method": asdict(self.method),
-            "generator": _described(self.generator),
-            "discriminator": _described(self.discriminator),
+            "generator": described(self.generator),
+            "discriminator": described(self.discriminator),
             "latent_dim": config.latent_dim,
             "num_classes": config.num_classes,
             "best_step": self.best_step,
@@ -129,10 +130,6 @@ class GanRelease(Release):
             "example": self._example(),
         }
 
-    def save_card(self, folder: Path, provenance: dict[str, Any]) -> None:
-        """README.md and .eval_results/."""
-        write_card(folder, gan_card(provenance), gan_results(provenance))
-
     def _example(self) -> dict[str, Any]:
         """What each of the card's three snippets prints, printed by the code that they show."""
         num_classes = self.generator.config.num_classes
@@ -143,12 +140,12 @@ class GanRelease(Release):
         return {"class_labels": labels, "output": f"{images.shape} {images.mean(axis=(1, 2, 3)).round(3)}"}
 
 
-def sample_images(folder: Path, seed: int) -> Pixels:
+def sample_images(folder: Path, seed: int, name: str | None = None) -> Pixels:
     """The first images that the release in `folder` makes of this seed, for eight rows of `grid_columns`.
 
-    Of a generator that knows classes each column is one of them.
+    Of a generator that knows classes each column is one of them. Messages call the release `name`, or as its folder.
     """
-    pipeline: Any = open_pipeline(folder, str(folder))
+    pipeline: Any = open_pipeline(folder, name or str(folder))
     num_classes = pipeline.generator.config.num_classes
     columns = grid_columns(num_classes)
     stride = num_classes or columns  # image i is of class i modulo their number
@@ -233,7 +230,8 @@ def _values(figure: Mapping[str, Any]) -> tuple[float, float | None, float | Non
     return figure["generated"]["value"], floor, ceiling
 
 
-def _described(network: ModelMixin) -> dict[str, Any]:
+def described(network: ModelMixin) -> dict[str, Any]:
+    """The class of a network, the file that it is published in, and its size."""
     return {
         "class": type(network).__name__,
         "module": type(network).__module__.rpartition(".")[2],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hfloop.errors import UserError, first_line
+from hfloop.errors import UserError
 
 _WANTED = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]  # never pickles, never code
 
@@ -42,11 +42,14 @@ def downloaded(name_or_path: str) -> Path:
     Raises:
         UserError: there is no such repository, no right to read it, or no network.
     """
-    import httpx2
-    from huggingface_hub import errors, snapshot_download
+    from huggingface_hub import errors
+
+    from hfloop.hub.client import hub_api, waiting_for
+    from hfloop.hub.failures import HUB_FAILURES, in_words
 
     try:
-        return Path(snapshot_download(name_or_path, allow_patterns=_WANTED))
+        with waiting_for(f"the download of {name_or_path}"):
+            return Path(hub_api().snapshot_download(name_or_path, allow_patterns=_WANTED))
     except errors.HFValidationError:
         raise UserError(f"{name_or_path} is neither a folder here nor a Hub id (`user/name`).") from None
     except errors.GatedRepoError:
@@ -62,5 +65,5 @@ def downloaded(name_or_path: str) -> Path:
             f"{name_or_path} is no folder here, and the Hub cannot be reached (or HF_HUB_OFFLINE is set) and holds no "
             "copy in the cache; connect to the network, or name a model folder."
         ) from None
-    except (OSError, httpx2.HTTPError) as error:  # refused by the Hub, by the disk, or cut off on the way
-        raise UserError(f"{name_or_path} could not be downloaded from the Hub: {first_line(error)}.") from None
+    except HUB_FAILURES as error:  # refused by the Hub, by the disk, or cut off on the way
+        raise UserError(f"{name_or_path} could not be downloaded from the Hub: {in_words(error)}.") from None

@@ -73,25 +73,29 @@ class Extractor:
         Raises:
             UserError: there is no such model, a weight is missing or left over, or its labels are not IOB2 tags.
         """
-        folder = model_folder(str(name_or_path))
-        model, lacking, left_over = load_classifier(folder, str(name_or_path))
+        return cls.from_folder(model_folder(str(name_or_path)), str(name_or_path), device)
+
+    @classmethod
+    def from_folder(cls, folder: Path, name: str, device: str | torch.device | None = None) -> Extractor:
+        """Load a model's folder, which messages call `name`; otherwise as :meth:`from_pretrained`."""
+        model, lacking, left_over = load_classifier(folder, name)
         amiss = [*lacking, *(key for key in left_over if "pooler" not in key)]  # which no token classifier uses
         if amiss:
             raise UserError(
-                f"{name_or_path} is not a trained token classifier: {amiss[0]} is missing, left over, or of another "
+                f"{name} is not a trained token classifier: {amiss[0]} is missing, left over, or of another "
                 "shape; name a release folder."
             )
         tags = tags_of(model)
         if set(tags) != set(bio_labels([tag[2:] for tag in tags if tag.startswith("B-")])):
             raise UserError(
-                f"{name_or_path} has labels that are not IOB2 tags ({', '.join(tags[:3])}, …); name an NER release."
+                f"{name} has labels that are not IOB2 tags ({', '.join(tags[:3])}, …); name an NER release."
             )
         if not habits_fit(model.config, {tag[2:] for tag in tags if tag != "O"}):
-            raise UserError(f"{name_or_path}: `{CONFIG_KEY}` in its config.json does not fit its labels; remove it.")
+            raise UserError(f"{name}: `{CONFIG_KEY}` in its config.json does not fit its labels; remove it.")
         if device is None:
             device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
         model.to(device)  # type: ignore[arg-type]  # transformers' wrapper hides `self`
-        return cls(model.eval(), load_tokenizer(folder, str(name_or_path)))
+        return cls(model.eval(), load_tokenizer(folder, name))
 
     @overload
     def __call__(self, text: str) -> list[ScoredSpan]: ...

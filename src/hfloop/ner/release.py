@@ -7,21 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from hfloop.hub.card import write_card
+from hfloop.hub.family import Family
 from hfloop.ner.backbone import BUNDLED, BUNDLED_HUB_ID, save_tokenizer
-from hfloop.ner.card import ner_card, ner_results
 from hfloop.ner.consistency import habits_from_config
 from hfloop.ner.corpus import Corpus
 from hfloop.ner.evaluation import NerReport
+from hfloop.ner.example import example_of
 from hfloop.ner.extractor import Extractor
+from hfloop.ner.family import NerFamily
+from hfloop.ner.limits import limits
 from hfloop.release import Release
-
-EXAMPLE = (
-    "Marisol Quennevar\nData Engineer at Brightwater Analytics\nLisbon, Portugal\n"
-    "marisol.quennevar@example.com\n\nBSc in Computer Science, Alderbrook University, 2016\n"
-    "Skills: Python, SQL, Airflow"
-)
-"""An invented resume that cards show, since no text of the training data may appear there."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +32,7 @@ class NerRelease(Release):
         best_epoch: the epoch whose weights are shipped.
     """
 
+    family: ClassVar[Family] = NerFamily()
     libraries: ClassVar[tuple[str, ...]] = (
         "torch",
         "transformers",
@@ -80,39 +76,8 @@ class NerRelease(Release):
             "curve": [dict(row) for row in self.epochs],
             "data": self.corpus.facts(),
             "report": self.report.to_dict(),
-            "limits": limits(self.corpus, self.report),
-            "example": self._example(),
-        }
-
-    def save_card(self, folder: Path, provenance: dict[str, Any]) -> None:
-        """README.md and .eval_results/."""
-        write_card(folder, ner_card(provenance), ner_results(provenance))
-
-    def _example(self) -> dict[str, Any]:
-        """What the card's two snippets print, printed by the code that they show."""
-        from transformers import pipeline
-
-        stride = self.extractor.overlap
-        tokenizer: Any = self.extractor.tokenizer
-        stock: Any = pipeline(
-            "token-classification",
-            model=self.extractor.model,
-            tokenizer=tokenizer,
-            aggregation_strategy="simple",
-            stride=stride,
-        )
-        return {
-            "text": EXAMPLE,
-            "aggregation_strategy": "simple",
-            "stride": stride,
-            "hfloop_output": "\n".join(
-                f"{span.label}: {EXAMPLE[span.start : span.end]!r} ({span.score:.2f})"
-                for span in self.extractor(EXAMPLE)
-            ),
-            "transformers_output": "\n".join(
-                f"{entity['entity_group']}: {EXAMPLE[entity['start'] : entity['end']]!r} ({entity['score']:.2f})"
-                for entity in stock(EXAMPLE)
-            ),
+            "limits": list(limits(self.corpus, self.report)),
+            "example": example_of(self.extractor),
         }
 
 
@@ -123,28 +88,3 @@ def _names(base_model: str) -> dict[str, str | None]:
     if Path(base_model).exists():
         return {"name": Path(base_model).resolve().name, "hub_id": None}
     return {"name": base_model, "hub_id": base_model}
-
-
-def limits(corpus: Corpus, report: NerReport) -> list[str]:
-    """What a user must know about this data and these figures, each a sentence that holds for them."""
-    said = []
-    if corpus.name == "sample resumes":
-        said.append(
-            "Trained on invented resumes of regular making: expect much lower scores on real ones; "
-            "train on your own data before use."
-        )
-    words = sum(len(document.text.split()) for document in corpus.train)
-    said.append(
-        f"Learned from {len(corpus.train):,} documents ({words:,} words); what these do not show was not learned."
-    )
-    rare = [label for label, scores in report.scores.per_label.items() if scores.support < 20]
-    if rare:
-        said.append(f"Figures for {', '.join(rare)} rest on fewer than 20 gold entities each.")
-    weak = [label for label, scores in report.scores.per_label.items() if scores.support and scores.f1 < 0.5]
-    if weak:
-        said.append(f"Found less than half right (F1 below 0.5): {', '.join(weak)}.")
-    if report.coverage < 1:
-        unread = 100 * (1 - report.coverage)
-        said.append(f"The tokenizer drops some characters: {unread:.2f} % of the text was not read.")
-    said.append("Names, places and schools of regions, languages and trades outside the training data may be missed.")
-    return said

@@ -1,0 +1,31 @@
+"""Token classifiers, as publishing, verifying and cards see them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hfloop.hub.family import Family, RenderedCard
+from hfloop.ner.card import ner_card
+
+
+class NerFamily(Family):
+    """Releases of recipes/ner.py."""
+
+    def card(self, provenance: dict[str, Any], model_id: str) -> RenderedCard:
+        """See :meth:`hfloop.hub.family.Family.card`."""
+        return ner_card(provenance, model_id)
+
+    def probe(self, folder: Path, name: str, provenance: dict[str, Any]) -> list[str]:
+        """See :meth:`hfloop.hub.family.Family.probe`."""
+        from hfloop.ner.verification import probe
+
+        return probe(folder, name, provenance)
+
+    def measure(
+        self, folder: Path, name: str, provenance: dict[str, Any], data: str | None, train_data: str | None
+    ) -> dict[str, Any]:
+        """See :meth:`hfloop.hub.family.Family.measure`."""
+        from hfloop.ner.verification import measure
+
+        return measure(folder, name, provenance, data)

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import json
+import shutil
+from types import SimpleNamespace
+
+import datasets
+import pytest
+from datasets import Dataset, DatasetDict
+from invented import invented_documents
+
+from hfloop.errors import UserError
+from hfloop.ner.corpus import fingerprint, load_corpus
+from hfloop.ner.family import NerFamily
+from hfloop.ner.formats import write_documents
+
+FAMILY = NerFamily()
+
+
+@pytest.fixture
+def release(tiny_release):
+    """The release, what its hfloop.json holds, and what NerFamily does with them."""
+    provenance = json.loads((tiny_release / "hfloop.json").read_text(encoding="utf-8"))
+
+    def measured(data=None):
+        return FAMILY.measure(tiny_release, "the model", provenance, data and str(data), None)
+
+    return SimpleNamespace(folder=tiny_release, provenance=provenance, measured=measured)
+
+
+def measured_on(provenance, corpus, **config):
+    """Let the record say that the figures were measured on this corpus, as a run with this configuration does."""
+    own = dict.fromkeys(["train_file", "validation_file", "test_file", "dataset_name", "dataset_config_name"])
+    provenance["config"] |= own | config
+    provenance["data"] = corpus.facts()
+    provenance["report"]["split"] = corpus.measured_split
+
+
+# ------------------------------------------------------------------ the probe
+
+
+def test_the_model_finds_what_was_recorded(release):
+    assert FAMILY.probe(release.folder, "the model", release.provenance) == []
+
+
+def test_what_it_finds_otherwise_is_said(release):
+    example = release.provenance["example"]
+    first, second, third = example["spans"]
+    first["score"] += 0.002
+    second["score"] += 0.0009
+    third["end"] -= 1
+    lines = example["transformers_output"].splitlines()
+    what, score = lines[0].removesuffix(")").rsplit("(", 1)
+    lines[0] = f"{what}({float(score) + 0.01:.2f})"  # a hundredth more or less may be rounding
+    lines[1] = lines[1].replace("Designation", "Company")
+    example["transformers_output"] = "\n".join(lines)
+    said = FAMILY.probe(release.folder, "the model", release.provenance)
+    assert sum(sentence.startswith(f"the model's score of {first['label']} ") for sentence in said) == 1
+    assert sum("no longer finds" in sentence for sentence in said) == 1
+    assert sum("was not recorded" in sentence for sentence in said) == 1
+    assert sum(sentence.startswith("line 2 of transformers_output is Designation") for sentence in said) == 1
+    assert sum("of transformers_output" in sentence for sentence in said) == 1
+    assert not any(second["label"] in sentence and "score" in sentence for sentence in said)
+
+
+def test_a_model_that_does_not_load_is_named_as_the_user_does(release, tmp_path):
+    folder = shutil.copytree(release.folder, tmp_path / "copy")
+    config = json.loads((folder / "config.json").read_text())
+    config["id2label"].popitem()
+    config["label2id"].popitem()
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match=r"the model is not a trained token classifier: classifier.bias is missing"):
+        FAMILY.probe(folder, "the model", release.provenance)
+    (folder / "config.json").unlink()
+    with pytest.raises(UserError, match=r"^the model cannot be loaded as a token classifier"):
+        FAMILY.probe(folder, "the model", release.provenance)
+
+
+@pytest.mark.parametrize("example", [None, {}, {"text": "a", "spans": [{}]}, {"text": "a", "spans": 3}])
+def test_a_record_without_an_example_is_said(example, release):
+    release.provenance["example"] = example
+    with pytest.raises(UserError, match=r"the model: its hfloop.json does not say what the model finds"):
+        FAMILY.probe(release.folder, "the model", release.provenance)
+
+
+# ------------------------------------------------------------------ the figures
+
+
+def test_a_test_file_is_measured_on_again(release, data_files):
+    assert release.measured(data_files["test"]) == release.provenance["report"]
+
+
+def test_a_set_that_was_cut_is_cut_again_from_the_whole(release, tmp_path):
+    write_documents(invented_documents(40), tmp_path / "whole.jsonl", "doccano")
+    corpus = load_corpus(train_file=str(tmp_path / "whole.jsonl"), seed=7)
+    measured_on(release.provenance, corpus, train_file="whole.jsonl", seed=7)
+    assert release.measured(tmp_path / "whole.jsonl")["documents"] == len(corpus.test)
+    with pytest.raises(UserError, match=r"on a test set that was cut from whole.jsonl: name it with --data"):
+        release.measured()
+    release.provenance["config"]["seed"] = 8
+    with pytest.raises(UserError, match="are not the documents"):
+        release.measured(tmp_path / "whole.jsonl")
+
+
+def test_a_validation_file_is_measured_on_where_there_is_no_test_set(release, data_files):
+    files = {f"{name}_file": str(data_files[name]) for name in ("train", "validation")}
+    corpus = load_corpus(**files, seed=0)
+    measured_on(release.provenance, corpus, train_file="train.jsonl", validation_file="validation.jsonl")
+    measured = release.measured(data_files["validation"])
+    assert (measured["split"], measured["documents"]) == ("validation", 6)
+
+
+def test_the_sample_resumes_need_no_data(release):
+    corpus = load_corpus(seed=3)
+    measured_on(release.provenance, corpus, seed=3)
+    assert release.measured()["documents"] == len(corpus.test)
+
+
+def test_the_sample_resumes_may_be_named(release, tmp_path, data_files):
+    corpus = load_corpus(seed=3)
+    measured_on(release.provenance, corpus, seed=3)
+    write_documents(corpus.test, tmp_path / "test.jsonl", "doccano")
+    assert release.measured(tmp_path / "test.jsonl")["documents"] == len(corpus.test)
+    with pytest.raises(UserError, match="are not the documents"):
+        release.measured(data_files["test"])
+
+
+@pytest.fixture
+def people(monkeypatch):
+    """A data set someone/people of the Hub; gives its documents by split."""
+    documents = {"train": invented_documents(30), "test": invented_documents(5, 30)}
+
+    def rows(split):
+        spans = [[vars(span) for span in each.spans] for each in documents[split]]
+        return Dataset.from_dict({"text": [each.text for each in documents[split]], "spans": spans})
+
+    def load_dataset(name, config, split):
+        assert (name, config) in (("someone/people", "small"), ("people", "small"))
+        return rows(split)
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    monkeypatch.setattr(datasets, "get_dataset_split_names", lambda name, config: list(DatasetDict(documents)))
+    return documents
+
+
+def test_a_data_set_of_the_hub_is_loaded_again(release, people):
+    corpus = load_corpus(dataset_name="someone/people", dataset_config_name="small", seed=1)
+    measured_on(release.provenance, corpus, dataset_name="someone/people", dataset_config_name="small", seed=1)
+    assert release.measured()["documents"] == 5
+    people["test"].pop()
+    with pytest.raises(UserError, match="the 4 documents of someone/people are not the documents that the figures"):
+        release.measured()
+
+
+def test_a_folder_of_a_data_set_must_be_named(release, people, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "people").mkdir()
+    corpus = load_corpus(dataset_name="people", dataset_config_name="small", seed=1)
+    assert corpus.hub_id is None
+    measured_on(release.provenance, corpus, dataset_name="people", dataset_config_name="small", seed=1)
+    with pytest.raises(UserError, match="measured on the test set of people, a folder: name it with --data"):
+        release.measured()
+    assert release.measured("people")["documents"] == 5
+    assert fingerprint(people["test"]) == release.provenance["data"]["splits"]["test"]["sha256"]
+
+
+@pytest.mark.parametrize("part", ["config", "data", "report"])
+@pytest.mark.parametrize("content", [None, {}, [], "text"])
+def test_a_record_that_does_not_say_what_was_measured_on_is_refused(part, content, release):
+    release.provenance[part] = content
+    with pytest.raises(UserError, match="does not say what its figures were measured on"):
+        release.measured()
+
+
+@pytest.mark.parametrize("seed", [-1, "1", None])
+def test_a_seed_that_is_none_is_refused(seed, release):
+    release.provenance["config"]["seed"] = seed
+    with pytest.raises(UserError, match="does not say what its figures were measured on"):
+        release.measured()
