@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch.nn.functional as F
@@ -29,7 +29,7 @@ from hfloop.ner.documents import Document
 from hfloop.ner.encoding import IGNORED, encode, token_labels
 from hfloop.ner.evaluation import evaluate_documents, keep_habits_that_help
 from hfloop.ner.extractor import Extractor
-from hfloop.ner.release import NerRelease
+from hfloop.ner.release import NerRelease, base_model_names
 from hfloop.recipe import recipe_main
 from hfloop.run import Run
 from hfloop.selection import BestWeights
@@ -41,6 +41,7 @@ logger = logging.getLogger("hfloop")
 class NerConfig(RecipeConfig):
     """Fine-tune a token classifier on documents with labelled spans, such as resumes."""
 
+    family: ClassVar[str] = "token-classification"
     train_file: str | None = option(None, "annotated documents (any format of `hfloop data`); default: sample resumes")
     validation_file: str | None = option(None, "documents to choose the epoch by; default: cut from the training set")
     test_file: str | None = option(None, "documents to measure on; default: cut from the training set, if no other is")
@@ -84,14 +85,15 @@ def main(config: NerConfig) -> None:
     model, tokenizer = load_backbone(
         config.model_name_or_path, corpus.entity_labels, max_seq_length=config.max_seq_length, dropout=config.dropout
     )
+    base_model = base_model_names(config.model_name_or_path)
     run.announce(corpus.summary(), fingerprint([*corpus.train, *corpus.validation, *corpus.test]))
     model.config.mention_habits = habits_to_config(learn_habits(corpus.train))
     extractor, best_epoch, epochs = train(run, config, model, tokenizer, corpus)
 
-    keep_habits_that_help(extractor, corpus.validation, run.accelerator)
+    habits_trial = keep_habits_that_help(extractor, corpus.validation, run.accelerator)
     report = evaluate_documents(extractor, corpus.measured_documents, corpus.measured_split, run.accelerator)
     logger.info("%s set, complete documents:\n\n%s\n", corpus.measured_split, report.table())
-    run.finish(NerRelease(extractor, report, corpus, config.model_name_or_path, epochs, best_epoch))
+    run.finish(NerRelease(extractor, report, corpus, base_model, epochs, best_epoch, habits_trial))
 
 
 def train(

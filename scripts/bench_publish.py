@@ -83,7 +83,7 @@ def family() -> Any:
     from huggingface_hub import ModelCardData
     from safetensors.numpy import load_file
 
-    from hfloop.hub.family import Family, RenderedCard
+    from hfloop.hub.family import Family, Measured, RenderedCard
 
     class OneTensor(Family):
         def card(self, provenance: dict[str, Any], model_id: str) -> RenderedCard:
@@ -93,8 +93,8 @@ def family() -> Any:
             total = float(load_file(folder / "model.safetensors")["weight"].sum(dtype="float64"))
             return [] if total == provenance["total"] else [f"the sum is {total}"]
 
-        def measure(self, *arguments: Any) -> dict[str, Any]:
-            return {}
+        def measure(self, *arguments: Any) -> Measured:
+            return Measured({}, {}, {})
 
     return OneTensor()
 

@@ -167,6 +167,14 @@ def test_a_release_says_what_shaped_the_weights_without_paths_of_this_machine(tm
     assert list(config.non_default_fields()) == ["output_dir", "seed", "logging_steps", "train_file"]
 
 
+def test_of_a_path_in_the_working_folder_the_name_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine" / "sub").mkdir(parents=True)
+    (tmp_path / "mine" / "link").symlink_to(tmp_path / "mine" / "sub")
+    monkeypatch.chdir(tmp_path / "mine")
+    told = {".": "mine", "..": tmp_path.name, "./sub/": "sub", "sub/..:train": "mine:train", "link": "link", "": ""}
+    assert {path: ToyConfig(train_file=path).shareable()["train_file"] for path in told} == told
+
+
 # ---------------------------------------------------------------------- resuming
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import shutil
 import signal
@@ -36,7 +37,7 @@ from hfloop.config import parse_config
 from hfloop.errors import UserError
 from hfloop.recipe import recipe_main
 from hfloop.run import DryRunEnds, Run, step_seed
-from hfloop.stopping import RunStopped
+from hfloop.stopping import RunStopped, Terminated
 
 
 @pytest.fixture(autouse=True)
@@ -408,6 +409,33 @@ def test_a_run_that_has_finished_says_so_even_if_a_kill_left_its_checkpoints() -
         assert sentence(lambda: toy(*RESUME)) == "runs/toy has finished: its release is runs/toy/release."
 
 
+def test_a_run_that_has_finished_says_how_its_release_is_published_where_that_was_asked_for() -> None:
+    run, model = toy("--output_dir=my run")
+    run.finish(ToyRelease(model))
+    asked = ["--push_to_hub", "--hub_model_id=ann/toy", "--hub_private"]
+    resumed = ["--output_dir=my run", "--resume_from_checkpoint=latest", *asked]
+    assert sentence(lambda: toy(*resumed)) == (
+        "my run has finished: its release is my run/release; to publish it: "
+        "hfloop publish 'my run/release' --to ann/toy --private"
+    )
+
+
+def test_a_path_that_goes_away_during_training_is_still_told_by_its_name_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "jane.doe"
+    folder.mkdir()
+
+    def remove(step: int, run: Run, model: nn.Linear) -> None:
+        if folder.exists():
+            folder.rmdir()
+
+    run, model = toy(f"--data={folder}", disturb=remove)
+    assert not folder.exists()
+    release = run.finish(ToyRelease(model))
+    provenance = json.loads((release / "hfloop.json").read_text())
+    assert (provenance["config"]["data"], provenance["non_default"]) == ("jane.doe", ["mixed_precision", "data"])
+    assert str(tmp_path) not in (release / "hfloop.json").read_text()
+
+
 def test_what_is_logged_after_the_last_step_belongs_to_it_after_a_resume_too() -> None:
     toy()
     run, _ = toy(*RESUME)
@@ -443,6 +471,19 @@ def test_other_data_than_the_stopped_run_had_is_refused() -> None:
 
 # ---------------------------------------------------------------------- how a recipe ends
 
+INTERRUPTED = (
+    "interrupted; nothing was left half-written, and a run that has a checkpoint continues with "
+    "--output_dir FOLDER --resume_from_checkpoint latest\n"
+)
+
+
+@pytest.fixture
+def sigterm() -> Iterator[None]:
+    """The test may change what SIGTERM does."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
 
 @pytest.mark.parametrize(
     ("ending", "exit_code", "said"),
@@ -450,12 +491,8 @@ def test_other_data_than_the_stopped_run_had_is_refused() -> None:
         (UserError("mend it."), 2, "error: mend it.\n"),
         (RunStopped(signal.SIGINT, "stopped"), 130, "stopped\n"),
         (RunStopped(signal.SIGTERM, "stopped"), 143, "stopped\n"),
-        (
-            KeyboardInterrupt(),
-            130,
-            "interrupted; nothing was left half-written, and a run that has a checkpoint continues with "
-            "--output_dir FOLDER --resume_from_checkpoint latest\n",
-        ),
+        (KeyboardInterrupt(), 130, INTERRUPTED),
+        (Terminated(), 143, INTERRUPTED),
         (DryRunEnds(), 0, ""),
     ],
 )
@@ -474,6 +511,50 @@ def test_each_ending_is_one_sentence_and_an_exit_code(
         recipe_main(main, ToyConfig)
     assert caught.value.code == exit_code
     assert capsys.readouterr().err == said
+
+
+@pytest.mark.usefixtures("sigterm")
+def test_sigterm_outside_of_training_lets_what_it_interrupts_clean_up_even_if_it_is_echoed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cleaned: list[str] = []
+
+    def main(config: ToyConfig) -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt:
+            signal.raise_signal(signal.SIGTERM)
+            cleaned.append("up")
+            raise
+
+    monkeypatch.setattr(sys, "argv", ["toy.py"])
+    with pytest.raises(SystemExit) as caught:
+        recipe_main(main, ToyConfig)
+    signal.raise_signal(signal.SIGTERM)  # another echo
+    assert (caught.value.code, capsys.readouterr().err, cleaned) == (143, INTERRUPTED, ["up"])
+
+
+@pytest.mark.usefixtures("sigterm")
+def test_a_second_sigterm_after_a_while_interrupts_the_cleaning_up_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(monotonic=lambda: 0.0)
+    monkeypatch.setattr(stopping, "time", clock)
+    with pytest.raises(Terminated), stopping.sigterm_as_interrupt():
+        with pytest.raises(Terminated):
+            signal.raise_signal(signal.SIGTERM)
+        clock.monotonic = lambda: 1.5
+        signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.usefixtures("sigterm")
+@pytest.mark.parametrize("rank", [0, 1])
+def test_of_several_processes_sigterm_is_heard_by_the_main_one_alone(
+    rank: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", str(rank))
+    before = signal.getsignal(signal.SIGTERM)
+    with stopping.sigterm_as_interrupt():
+        assert (signal.getsignal(signal.SIGTERM) == before) == (rank == 1)
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_flags_are_read_before_the_recipe_begins(

@@ -29,6 +29,7 @@ class ToyConfig(RecipeConfig):
     """Train a toy."""
 
     learning_rate: float = option(0.1, "learning rate")
+    data: str | None = option(None, "a path")
 
 
 class ToyFamily(Family):

@@ -318,7 +318,9 @@ def verify(
     ] = None,
     tolerance: Annotated[
         float,
-        typer.Option(min=0, help="How far a figure may be off, relative to it; another processor rounds otherwise."),
+        typer.Option(
+            help="How far a figure may be off, relative to it, at most 0.01; another processor rounds otherwise."
+        ),
     ] = 1e-4,
     as_json: JsonOption = False,
 ) -> None:

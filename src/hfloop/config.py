@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, NoReturn, TypeVar
+from typing import Any, ClassVar, Literal, NoReturn, TypeVar
 
 import yaml
 
@@ -42,8 +43,13 @@ def option(default: Any, help: str) -> Any:
 
 @dataclass
 class RecipeConfig:
-    """What every recipe can be told."""
+    """What every recipe can be told.
 
+    Attributes:
+        family: what the recipe trains, as its releases call it.
+    """
+
+    family: ClassVar[str] = ""
     output_dir: str | None = option(
         None,
         "folder for checkpoints, logs and the release; default: the first free of runs/<recipe>, runs/<recipe>-2, …",
@@ -90,7 +96,10 @@ class RecipeConfig:
         }
 
     def shareable(self) -> dict[str, Any]:
-        """What a release may say of the configuration: what shaped the weights, paths of this machine cut to names."""
+        """What a release may say of the configuration: what shaped the weights, paths of this machine cut to names.
+
+        What is a path is seen on the disk, so this is to be asked while the data that was named is there.
+        """
         values = {name: value for name, value in self.to_dict().items() if name not in _BOOKKEEPING}
         return {name: _without_folders(value) for name, value in values.items()}
 
@@ -109,6 +118,8 @@ class RecipeConfig:
             raise UserError("--push_to_hub needs --hub_model_id USER/NAME, where the release is to be published.")
         if self.hub_model_id is not None and not self.push_to_hub:
             raise UserError(f"--hub_model_id {self.hub_model_id} publishes nothing without --push_to_hub: say both.")
+        if self.hub_private and not self.push_to_hub:
+            raise UserError("--hub_private publishes nothing without --push_to_hub and --hub_model_id: say all three.")
 
     def require(self, names: str, at_least: float, at_most: float = math.inf) -> None:
         """Refuse a value outside a range, both ends included, in any of the fields `names`, parted by blanks.
@@ -173,9 +184,14 @@ def _without_folders(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     stem, colon, split = value.rpartition(":")
-    if colon and Path(stem).exists():
-        return f"{Path(stem).name}:{split}"
-    return Path(value).name if Path(value).exists() else value
+    if stem and Path(stem).exists():
+        return f"{_last_part(stem)}{colon}{split}"
+    return _last_part(value) if value and Path(value).exists() else value
+
+
+def _last_part(path: str) -> str:
+    """Of `.` and `..` the name of the folder that they stand for; of a link its own, not that of what it leads to."""
+    return Path(os.path.abspath(path)).name  # noqa: PTH100  # Path.absolute keeps `..`
 
 
 def _take_config_flag(arguments: list[str]) -> tuple[list[str], str | None]:

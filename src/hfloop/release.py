@@ -24,7 +24,9 @@ RENDERED_FILES = (CARD_FILE, RESULTS_FILE)
 """Files that are rendered from `hfloop.json`, so that it records no sha256 of them."""
 
 _TEXTS = ("family", "recipe", "created", "hfloop_version")  # what every hfloop.json says
-PICKLES = frozenset([".bin", ".ckpt", ".dill", ".joblib", ".npy", ".npz", ".pickle", ".pkl", ".pt", ".pth"])
+_PICKLES = frozenset([".bin", ".ckpt", ".dill", ".joblib", ".npy", ".npz", ".pickle", ".pkl", ".pt", ".pth"])
+_WEIGHTS = (".safetensors", ".index.json", ".h5", ".msgpack")
+_TAKEN_BY_LOADERS = frozenset(["adapter_config.json", "added_tokens.json", "special_tokens_map.json"])
 
 
 class Release(ABC):
@@ -87,6 +89,17 @@ def write_release(folder: Path, release: Release, run: dict[str, Any]) -> dict[s
     return provenance
 
 
+def may_be_loaded(file: str) -> bool:
+    """Whether a loader may take a file beside a release for a part of it: weights, pickles, adapters, tokens."""
+    name = file.rpartition("/")[2].lower()
+    return name.endswith(_WEIGHTS) or name in _TAKEN_BY_LOADERS or is_pickle(name)
+
+
+def is_pickle(name: str) -> bool:
+    """Whether a file's name is one that pickles have."""
+    return bool({suffix.lower() for suffix in Path(name).suffixes} & _PICKLES)
+
+
 def write_card(folder: Path, card: RenderedCard) -> None:
     """Write README.md and .eval_results/hfloop.yaml of a release to which nobody has added anything."""
     (folder / RESULTS_FILE).parent.mkdir(exist_ok=True)
@@ -106,8 +119,8 @@ def release_folder(path: Path) -> Path:
         return path / "release"
     if (path / "config.yaml").is_file():
         raise UserError(
-            f"{path} is a run that has not finished: continue it with --output_dir {path} --resume_from_checkpoint "
-            "latest."
+            f"{path} is a run that has not finished: wait until it has, or, if it was stopped, continue it with its "
+            f"recipe and --output_dir {path} --resume_from_checkpoint latest."
         )
     what = "holds no release" if path.is_dir() else "is no folder" if path.exists() else "does not exist"
     raise UserError(
@@ -130,27 +143,27 @@ def read_provenance(folder: Path, name: str) -> dict[str, Any]:
         provenance = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{name} is no release of hfloop: it has no {PROVENANCE_FILE}.") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{name}: its {PROVENANCE_FILE} cannot be read ({one_line(error)}).") from None
     described = isinstance(provenance, dict) and all(isinstance(provenance.get(key), str) for key in _TEXTS)
     if not described or not isinstance(provenance.get("sha256"), dict):
         raise UserError(
             f"{name}: its {PROVENANCE_FILE} does not describe a release: it lacks {', '.join(_TEXTS)} or sha256."
         )
+    if not provenance["recipe"].isidentifier():  # it stands in the command that cards print
+        raise UserError(f"{name}: its {PROVENANCE_FILE} names the recipe {provenance['recipe']!r}, which is no name.")
     for file, digest in provenance["sha256"].items():
         if not is_plain_name(file):
-            raise UserError(
-                f"{name}: its {PROVENANCE_FILE} names the file {file!r}, which does not lie in the release."
-            )
+            raise UserError(f"{name}: its {PROVENANCE_FILE} names the file {file!r}, which can be part of none.")
         if not isinstance(digest, str):
             raise UserError(f"{name}: its {PROVENANCE_FILE} has no sha256 of {file}.")
     return provenance
 
 
 def is_plain_name(file: str) -> bool:
-    """Whether it names a file below a folder: parts between single slashes, none of them `.` or `..`."""
+    """Whether it names a visible file below a folder: parts between single slashes, none beginning with a dot."""
     parts = file.split("/")
-    return "\\" not in file and "\0" not in file and all(part not in ("", ".", "..") for part in parts)
+    return "\\" not in file and "\0" not in file and all(part and not part.startswith(".") for part in parts)
 
 
 def file_names(provenance: dict[str, Any]) -> list[str]:
@@ -171,13 +184,21 @@ def wrong_files(folder: Path, provenance: dict[str, Any]) -> list[str]:
             said.append(f"{file} is a link: put the file itself in its place, or take it away")
         elif path.is_dir():
             continue
-        elif path.suffix in PICKLES:
+        elif not path.is_file():
+            said.append(f"{file} is no file that can be read as one: take it away")
+        elif is_pickle(file):
             said.append(f"{file} may be a pickle, which can run code when it is loaded: take it away")
         elif file not in file_names(provenance):
             said.append(f"{file} is not part of the release: take it away")
         elif file in provenance["sha256"] and sha256_of_file(path) != provenance["sha256"][file]:
-            said.append(f"{file} is not what was released: its sha256 is another than {PROVENANCE_FILE} records")
-    said += [f"{file} is missing" for file in file_names(provenance) if file not in found]
+            said.append(
+                f"{file} is not what was released, its sha256 is another than {PROVENANCE_FILE} records: put the "
+                "released one back, or make the release again"
+            )
+    for file in file_names(provenance):
+        if file not in found:
+            mend = "`hfloop card` renders it" if file in RENDERED_FILES else "put it back, or make the release again"
+            said.append(f"{file} is missing: {mend}")
     return said
 
 

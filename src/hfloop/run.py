@@ -80,6 +80,7 @@ class Run:
             kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)],
         )
         self.config = config
+        self._shared_config = config.shareable()  # now: at the end a path may be gone, and look like any other text
         self.recipe = recipe
         self.completed_steps = 0
         self.current_step = 0  # counted from 1; inside the loop it is one ahead of `completed_steps`
@@ -97,8 +98,10 @@ class Run:
         self._trackers = trackers
         self.output_dir = self._choose_output_dir()
         config.output_dir = str(self.output_dir)
-        self._checkpoint = self._find_checkpoint() if config.resume_from_checkpoint is not None else None
-        self._destination = self._find_destination() if config.push_to_hub else None
+        wanted = Destination(str(config.hub_model_id), private=config.hub_private) if config.push_to_hub else None
+        self._checkpoint = self._find_checkpoint(wanted) if config.resume_from_checkpoint is not None else None
+        # whatever is wrong with where the release will be published shall be said before hours of training
+        self._destination = self.on_main_process(lambda: wanted and check_destination(wanted, config.family))
         set_seed(config.seed)
         self._interval = (0, 0.0)
         self.accelerator.register_for_checkpointing(self)
@@ -119,11 +122,6 @@ class Run:
             )
         return folder
 
-    def _find_destination(self) -> Destination:
-        """Where the release will be published: whatever is wrong with it shall be said before hours of training."""
-        wanted = Destination(str(self.config.hub_model_id), private=self.config.hub_private)
-        return self.on_main_process(lambda: check_destination(wanted))
-
     def announce(self, data: str, fingerprint: str) -> None:
         """Say what is about to run on what; the run's folder is made here, so a dry run leaves nothing behind.
 
@@ -141,6 +139,7 @@ class Run:
         lines = [
             f"device: {device}{processes}, mixed precision: {accelerator.mixed_precision} ({self.precision_reason})",
             data,
+            *([f"to be published as: {self._destination.repo_id}"] if self._destination else []),
         ]
         if self.config.dry_run:
             if accelerator.is_main_process:
@@ -374,9 +373,10 @@ class Run:
         for each, its_state in zip(self._checkpointed, state["objects"], strict=True):
             each.load_state_dict(its_state)
 
-    def _find_checkpoint(self) -> Path:
-        if (self.output_dir / "release").is_dir():
-            raise UserError(f"{self.output_dir} has finished: its release is {self.output_dir / 'release'}.")
+    def _find_checkpoint(self, destination: Destination | None) -> Path:
+        if (release := self.output_dir / "release").is_dir():
+            publish = f"; to publish it: {destination.command(release)}" if destination else "."
+            raise UserError(f"{self.output_dir} has finished: its release is {release}{publish}")
         named, found = Path(str(self.config.resume_from_checkpoint)), checkpoints_in(self.output_dir)
         if named.parent.name == "checkpoints":
             if named not in found:
@@ -458,8 +458,8 @@ class Run:
         energy = self._energy.finish()
         return {
             "recipe": self.recipe,
-            "config": (shared := self.config.shareable()),
-            "non_default": [name for name in self.config.non_default_fields() if name in shared],
+            "config": self._shared_config,
+            "non_default": [name for name in self.config.non_default_fields() if name in self._shared_config],
             "steps": self.completed_steps,
             "training_seconds": round(self.training_seconds, 1),
             "hardware": {

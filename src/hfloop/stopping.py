@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
+import os
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -24,6 +27,38 @@ class RunStopped(Exception):
     def __init__(self, signal_number: int, message: str) -> None:
         super().__init__(message)
         self.exit_code = 128 + signal_number
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: whatever undoes or explains what Ctrl-C interrupts does the same now."""
+
+
+@contextmanager
+def sigterm_as_interrupt() -> Iterator[None]:
+    """Inside the block SIGTERM raises :class:`Terminated` in the main process, and ends each of the others at once.
+
+    These write nothing that could be left half-written, and may wait for the main one inside a library, where Python
+    would hear the signal only afterwards.
+    """
+    if os.environ.get("RANK", "0") != "0":
+        yield
+        return
+    raised = -math.inf
+
+    def raise_terminated(number: int, frame: FrameType | None) -> None:
+        nonlocal raised
+        if time.monotonic() - raised > _ECHO_SECONDS:
+            raised = time.monotonic()
+            raise Terminated
+
+    after: Any = signal.signal(signal.SIGTERM, raise_terminated)
+    try:
+        yield
+    except Terminated:
+        after = signal.SIG_IGN  # the process ends now, and an echo must not change how
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, after)
 
 
 class StopRequest:

@@ -223,11 +223,24 @@ def test_a_class_with_a_bar_does_not_break_its_table(provenance):
     assert {len(row) for row in rows} == {3}
 
 
+def test_a_folder_that_is_called_like_the_data_set_changes_no_card(provenance, tmp_path, monkeypatch):
+    provenance["data"]["splits"]["test"]["source"] = "datasets/someone/faces:validation"
+    before = card_of(provenance)
+    assert "someone/faces" in before
+    (tmp_path / "datasets" / "someone" / "faces").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert card_of(provenance) == before
+
+
 def test_how_the_step_was_chosen_is_told(provenance):
     training = section(card_of(provenance), "training")
     assert training.startswith("\n## Training\n\n60 steps in 12 s on A processor, mixed precision no.")
     assert "the lowest of 3: 30 at step 40, when the discriminator had seen 2,560 real images" in training
     assert "| Weights | exponential moving average after step 40 |" in card_of(provenance)
+    provenance["config"]["ema_decay"] = 0.0
+    card = card_of(provenance)
+    assert "| Weights | those after step 40, not averaged |" in card
+    assert "averaged weights" not in card
 
 
 def test_alarms_warnings_and_limits_are_told_each_on_its_own_line(provenance):

@@ -47,6 +47,11 @@ def probed(folder, provenance):
     return FAMILY.probe(folder, "the model", provenance)
 
 
+def measure(*arguments):
+    """The figures alone."""
+    return FAMILY.measure(*arguments).report
+
+
 # ------------------------------------------------------------------ the probe
 
 
@@ -105,8 +110,11 @@ def test_weights_that_do_not_fit_are_refused_by_the_name_that_the_user_gave(part
         probed(folder, provenance)
 
 
-def test_a_release_without_its_discriminator_is_complete(folder, provenance):
+def test_a_discriminator_that_is_described_must_be_there(folder, provenance):
     shutil.rmtree(folder / "discriminator")
+    (sentence,) = probed(folder, provenance)
+    assert sentence.startswith("the discriminator is missing, and {'class': 'DCGANDiscriminator', ")
+    provenance["discriminator"] = None
     assert probed(folder, provenance) == []
 
 
@@ -114,24 +122,24 @@ def test_a_release_without_its_discriminator_is_complete(folder, provenance):
 
 
 def test_the_figures_come_out_again_and_digits_need_no_name(folder, provenance):
-    measured = FAMILY.measure(folder, "the model", provenance, None, None)
+    measured = measure(folder, "the model", provenance, None, None)
     assert json.loads(json.dumps(measured)) == provenance["report"]
 
 
 def test_the_digits_may_be_named(folder, provenance):
-    measured = FAMILY.measure(folder, "the model", provenance, "digits:test", "digits:train")
+    measured = measure(folder, "the model", provenance, "digits:test", "digits:train")
     assert json.loads(json.dumps(measured)) == provenance["report"]
 
 
 @pytest.mark.parametrize(("test", "train", "which"), [("digits", None, "test"), (None, "digits", "train")])
 def test_other_images_are_refused(test, train, which, folder, provenance):
     with pytest.raises(UserError, match=f"the 1,797 {which} images are not those that the figures were measured with"):
-        FAMILY.measure(folder, "the model", provenance, test, train)
+        measure(folder, "the model", provenance, test, train)
 
 
 def test_more_images_or_another_extractor_are_what_was_recorded(folder, provenance):
     provenance["report"]["images"]["generated"] = 100
-    assert FAMILY.measure(folder, "the model", provenance, None, None)["images"]["generated"] == 100
+    assert measure(folder, "the model", provenance, None, None)["images"]["generated"] == 100
 
 
 @pytest.fixture
@@ -148,10 +156,10 @@ def test_files_must_be_named(folder, provenance, files):
     provenance["data"] = data.facts()
     sentence = "the model was measured on images that hfloop does not have: name "
     with pytest.raises(UserError, match=f"^{sentence}test.npz with --data, and train.npz with --train_data.$"):
-        FAMILY.measure(folder, "the model", provenance, None, None)
+        measure(folder, "the model", provenance, None, None)
     with pytest.raises(UserError, match=f"^{sentence}train.npz with --train_data.$"):
-        FAMILY.measure(folder, "the model", provenance, files["test"], None)
-    measured = FAMILY.measure(folder, "the model", provenance, files["test"], files["train"])
+        measure(folder, "the model", provenance, files["test"], None)
+    measured = measure(folder, "the model", provenance, files["test"], files["train"])
     assert measured["figures"][0]["generated"]["value"] == provenance["report"]["figures"][0]["generated"]["value"]
 
 
@@ -169,11 +177,11 @@ def cut(provenance, files):
 def test_a_test_set_that_was_cut_is_cut_again(folder, cut):
     provenance, whole = cut
     for named in ((whole, None), (None, whole)):
-        measured = FAMILY.measure(folder, "the model", provenance, *named)
+        measured = measure(folder, "the model", provenance, *named)
         assert json.loads(json.dumps(measured)) == provenance["report"]
     provenance["config"]["seed"] = 6
     with pytest.raises(UserError, match="the 287 test images are not those that the figures were measured with"):
-        FAMILY.measure(folder, "the model", provenance, whole, None)
+        measure(folder, "the model", provenance, whole, None)
 
 
 def test_what_a_test_set_was_cut_from_must_be_named_once(folder, cut):
@@ -181,9 +189,9 @@ def test_what_a_test_set_was_cut_from_must_be_named_once(folder, cut):
     with pytest.raises(
         UserError, match=r"part of train.npz, which it did not learn from: name train.npz with --data\."
     ):
-        FAMILY.measure(folder, "the model", provenance, None, None)
+        measure(folder, "the model", provenance, None, None)
     with pytest.raises(UserError, match="learned from the rest: name that once"):
-        FAMILY.measure(folder, "the model", provenance, whole, whole)
+        measure(folder, "the model", provenance, whole, whole)
 
 
 def test_a_cut_of_the_digits_needs_no_name(folder, provenance):
@@ -191,7 +199,7 @@ def test_a_cut_of_the_digits_needs_no_name(folder, provenance):
     provenance["config"]["seed"] = 5
     provenance["data"] = data.facts()
     assert data.cut_from == "digits:train"
-    assert FAMILY.measure(folder, "the model", provenance, None, None)["images"]["real"] == 287
+    assert measure(folder, "the model", provenance, None, None)["images"]["real"] == 287
     assert digits().cut_from is None
 
 
@@ -199,7 +207,7 @@ def test_a_cut_of_the_digits_needs_no_name(folder, provenance):
 @pytest.mark.parametrize("content", [None, {}, [], "text"])
 def test_a_record_that_does_not_say_how_it_was_measured_is_refused(part, content, folder, provenance):
     provenance[part] = content
-    for method in (probed, lambda *both: FAMILY.measure(both[0], "the model", both[1], None, None)):
+    for method in (probed, lambda *both: measure(both[0], "the model", both[1], None, None)):
         with pytest.raises(UserError, match=r"^the model: its hfloop.json does not say how its figures were measured"):
             method(folder, provenance)
 
@@ -214,4 +222,4 @@ def test_a_seed_that_is_none_is_refused(seed, folder, provenance):
 def test_figures_of_no_images_are_not_measured(folder, provenance):
     provenance["report"]["images"]["generated"] = 0
     with pytest.raises(UserError):
-        FAMILY.measure(folder, "the model", provenance, None, None)
+        measure(folder, "the model", provenance, None, None)

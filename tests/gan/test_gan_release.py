@@ -291,9 +291,11 @@ def test_the_distance_is_called_far_only_where_it_is(values, sentence):
     assert (sentence or "") in text
 
 
-@pytest.mark.parametrize("name", ["precision", "recall"])
-def test_precision_and_recall_are_spoken_of_where_they_lie_under_those_of_real_images(name):
-    spoken = f"{name.capitalize()} is 0.50, that of real images 0.80"
+@pytest.mark.parametrize(
+    ("name", "of"), [("precision", "of the generated images look"), ("recall", "of the data looks")]
+)
+def test_precision_and_recall_are_spoken_of_where_they_lie_under_those_of_real_images(name, of):
+    spoken = f"{name.capitalize()} is 0.5, that of real images 0.8: 50 % {of} like none of the "
     assert spoken in said(figures=figures_with(name, 0.5, 0.8, 0.0))
     assert f"{name.capitalize()} is" not in said(figures=figures_with(name, 0.75, 0.8, 0.0))
     assert f"{name.capitalize()} is" not in said(figures=figures_with(name, 0.5, None, None))

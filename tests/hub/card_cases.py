@@ -97,6 +97,7 @@ def token_classifiers(draw):
         "window_tokens": draw(COUNT),
         "base_model": {"name": base or draw(NAME), "hub_id": base, "parameters": draw(COUNT)},
         "mention_habits": draw(st.booleans()),
+        "habits_trial": {"with_habits": 0.5, "without": 0.25},
         "best_epoch": draw(st.integers(1, len(curve))),
         "epochs": len(curve),
         "curve": curve,

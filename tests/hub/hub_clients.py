@@ -96,6 +96,7 @@ class Clients:
         stdin: str = "",
         tty: bool = False,
         interrupt: Callable[[], object] | None = None,
+        interrupt_by: int = signal.SIGINT,
         timeout: float = 120,
     ) -> Ended:
         """Run Python code and wait for its end.
@@ -109,7 +110,8 @@ class Clients:
             hf_home: default: a fresh one, so that nothing is cached and nobody is logged in.
             stdin: what comes through the pipe; at a terminal, lines to type at prompts.
             tty: whether the client sits at a terminal.
-            interrupt: asked every few milliseconds; once it says yes, the client gets a Ctrl-C.
+            interrupt: asked every few milliseconds; once it says yes, the client gets a signal.
+            interrupt_by: which one; default: Ctrl-C's.
             timeout: seconds after which the client is killed.
 
         Raises:
@@ -134,7 +136,7 @@ class Clients:
         self._ask(asked)
         try:
             if interrupt is not None:
-                self._interrupt(number, interrupt, started + timeout)
+                self._interrupt(number, interrupt, interrupt_by, started + timeout)
             exit_code = self._end_of(number, started + timeout - time.monotonic())
         except TimeoutError:
             self._ask({"id": number, "signal": signal.SIGKILL})
@@ -146,10 +148,10 @@ class Clients:
             return Ended(exit_code, screen.close(), "", seconds)
         return Ended(exit_code, _text(place / "stdout"), _text(place / "stderr"), seconds)
 
-    def _interrupt(self, number: int, when: Callable[[], object], deadline: float) -> None:
+    def _interrupt(self, number: int, when: Callable[[], object], by: int, deadline: float) -> None:
         while not when() and number not in self._told and time.monotonic() < deadline:
             time.sleep(0.005)
-        self._ask({"id": number, "signal": signal.SIGINT})
+        self._ask({"id": number, "signal": by})
 
     def _ask(self, asked: dict[str, Any]) -> None:
         assert self._server.stdin is not None

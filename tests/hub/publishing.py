@@ -33,7 +33,7 @@ class TinyFamily(Family):
 
     def card(self, provenance: dict[str, Any], model_id: str) -> RenderedCard:
         """A title between markers, and the number."""
-        header = f"<!-- Rendered by hfloop 1 for {model_id}; text between hfloop's markers is rendered again. -->"
+        header = f"<!-- Rendered by hfloop 1 for `{model_id}`; text between hfloop's markers is rendered again. -->"
         section = (
             f"<!-- hfloop:begin summary -->\n# {model_id} says {provenance['number']}\n<!-- hfloop:end summary -->"
         )

@@ -18,7 +18,7 @@ MODEL_INDEX = "model-index"
 
 def card(f1=0.5, sections=SECTIONS, tags=("hfloop",), data="local/people", **metadata):
     """A card as hfloop would render it."""
-    parts = ["<!-- Rendered by hfloop 1.0 for user/name; text between hfloop's markers is rendered again. -->"]
+    parts = ["<!-- Rendered by hfloop 1.0 for `user/name`; text between hfloop's markers is rendered again. -->"]
     parts += [
         f"<!-- hfloop:begin {name} -->\n\n## {name}\n\nF1 {f1}\n\n```python\nprint({f1})\n```\n\n"
         f"<!-- hfloop:end {name} -->"
@@ -129,10 +129,21 @@ def test_a_second_merge_changes_nothing_whoever_wrote_what(first, second, third)
         assert all(line in lines for line in behind)
 
 
-def test_text_of_both_cards_is_kept_once():
-    ours = with_text(whole_card(card()), "figures", "same\nours\nend")
-    theirs = with_text(whole_card(card()), "figures", "same\ntheirs\nend")
-    assert free_lines(merge_cards(card(), [(ours, card()), (theirs, card())])) == ["same", "ours", "theirs", "end"]
+def test_text_of_both_cards_is_kept_once_from_heading_to_heading():
+    ours = with_text(whole_card(card()), "figures", "## Notes\nsame\n\n## Contact\nours\n\n## Thanks\nall")
+    theirs = with_text(whole_card(card()), "figures", "## Notes\nsame\n\n## Funding\ntheirs\n\n## Thanks\nall")
+    merged = merge_cards(card(), [(ours, card()), (theirs, card())])
+    lines = ["## Notes", "same", "## Contact", "ours", "## Funding", "theirs", "## Thanks", "all"]
+    assert [line for line in free_lines(merged) if line] == lines
+    again = merge_cards(card(0.9), [(merged, card()), (theirs, card())])
+    assert [line for line in free_lines(again) if line] == lines
+
+
+def test_a_heading_in_a_code_block_parts_nothing():
+    ours, theirs = (f"```bash\nset -e\n# {who}\nrun\n```" for who in ("ours", "theirs"))
+    cards = [(with_text(whole_card(card()), "figures", own), card()) for own in (ours, theirs)]
+    merged = merge_cards(card(), cards)
+    assert ours in merged and theirs in merged
 
 
 def test_code_blocks_of_both_cards_do_not_open_one_another():
@@ -143,11 +154,11 @@ def test_code_blocks_of_both_cards_do_not_open_one_another():
     assert list(parse_card(merged).sections) == SECTIONS
 
 
-def test_lines_that_are_often_the_same_are_kept_once():
-    many = "- point\n" * 250
-    ours, theirs = (with_text(whole_card(card()), "figures", many + own) for own in ("ours", "theirs"))
+def test_sections_that_are_often_the_same_are_kept_once():
+    many = "# point\n" * 250
+    ours, theirs = (with_text(whole_card(card()), "figures", many + f"# {own}") for own in ("ours", "theirs"))
     merged = merge_cards(card(), [(ours, card()), (theirs, card())])
-    assert free_lines(merged) == [*["- point"] * 250, "ours", "theirs"]
+    assert free_lines(merged) == [*["# point"] * 250, "# ours", "# theirs"]
 
 
 def test_a_byte_order_mark_does_not_get_into_the_middle():

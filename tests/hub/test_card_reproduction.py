@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Literal
 
@@ -38,7 +38,7 @@ def provenance(config, processes=1, device=PROCESSOR):
         "recipe": "ner",
         "config": shared,
         "non_default": [name for name in config.non_default_fields() if name in shared],
-        "hardware": {"processes": processes, "device": device, "mixed_precision": "no"},
+        "hardware": {"processes": processes, "device": device, "threads": 4, "mixed_precision": "bf16"},
         "data": {"splits": {"train": {"sha256": "ab"}, "test": {"sha256": "cd"}}},
     }
 
@@ -77,18 +77,19 @@ CONFIGS = st.builds(
 
 
 @given(CONFIGS)
-def test_the_command_gives_the_same_configuration_again(config):
+def test_the_command_gives_the_same_configuration_again_with_the_precision_that_auto_meant(config):
     arguments = arguments_of(recipe_command(provenance(config)))
     assert arguments[:3] == ["accelerate", "launch", "recipes/ner.py"]
     again = parse_config(EveryConfig, arguments[3:])
-    assert again == config
+    assert again == (replace(config, mixed_precision="bf16") if config.mixed_precision == "auto" else config)
     assert [type(getattr(again, f.name)) for f in fields(config)] == [
         type(getattr(config, f.name)) for f in fields(config)
     ]
 
 
 def test_a_real_shell_reads_it_the_same_way():
-    config = EveryConfig(train_file="it's `a` $HOME *.json", name='"\\', labels=["x y", "|", "two\nlines"], shift=-2.5)
+    texts = {"train_file": "it's `a` $HOME *.json", "name": '"\\', "labels": ["x y", "|", "two\nlines"]}
+    config = EveryConfig(**texts, shift=-2.5, mixed_precision="no")
     command = recipe_command(provenance(config))
     assert "\\\n  --" in command
     done = subprocess.run(
@@ -98,8 +99,17 @@ def test_a_real_shell_reads_it_the_same_way():
 
 
 def test_a_short_command_stays_on_one_line():
-    assert recipe_command(provenance(EveryConfig())) == "accelerate launch recipes/ner.py"
-    assert recipe_command(provenance(EveryConfig(seed=7))) == "accelerate launch recipes/ner.py --seed 7"
+    bare = "accelerate launch recipes/ner.py --mixed_precision"
+    assert recipe_command(provenance(EveryConfig())) == f"{bare} bf16"
+    assert recipe_command(provenance(EveryConfig(mixed_precision="no"))) == f"{bare} no"
+    seeded = EveryConfig(seed=7, mixed_precision="no")
+    assert recipe_command(provenance(seeded)) == "accelerate launch recipes/ner.py --seed 7 --mixed_precision no"
+
+
+def test_the_name_of_a_recipe_runs_nothing():
+    facts = provenance(EveryConfig()) | {"recipe": "ner; touch $(x)"}
+    words = arguments_of(recipe_command(facts))
+    assert words[:3] == ["accelerate", "launch", "recipes/ner; touch $(x).py"]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +121,8 @@ def test_a_short_command_stays_on_one_line():
     ],
 )
 def test_as_many_processes_are_launched_as_trained(processes, device, launch):
-    assert recipe_command(provenance(EveryConfig(), processes, device)) == launch
+    command = recipe_command(provenance(EveryConfig(), processes, device))
+    assert arguments_of(command) == [*launch.split(), "--mixed_precision", "bf16"]
     named = [argument for argument in launch.split() if argument.startswith("recipes/")]
     assert all((ROOT / name).is_file() for name in named)
 
@@ -119,7 +130,8 @@ def test_as_many_processes_are_launched_as_trained(processes, device, launch):
 def test_paths_that_are_names_now_are_told_with_the_data(tmp_path):
     (tmp_path / "my file.jsonl").touch()
     made = reproduction(provenance(EveryConfig(train_file=str(tmp_path / "my file.jsonl"))), ["train_file", "name"])
-    assert made["command"].endswith(" --train_file 'my file.jsonl'")
+    assert " --train_file 'my file.jsonl' " in made["command"]
+    assert made["threads"] == 4
     assert made["paths"] == ["`--train_file`"]
     assert made["fingerprints"] == {"train": "ab", "test": "cd"}
 

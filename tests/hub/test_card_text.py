@@ -10,7 +10,7 @@ from hfloop.errors import UserError
 from hfloop.hub.card import markdown_table
 from hfloop.hub.card_text import CardText, model_id_of, parse_card, read_card, tables
 
-HEADER = "<!-- Rendered by hfloop 1.2 for user/name; text between hfloop's markers is rendered again. -->\n"
+HEADER = "<!-- Rendered by hfloop 1.2 for `user/name`; text between hfloop's markers is rendered again. -->\n"
 CARD = f"""---
 tags:
 - b

@@ -50,21 +50,38 @@ def test_a_token_that_may_only_read_is_refused(hub, clients, release, fresh_name
     assert said.startswith(f"{user}/tiny cannot be published to: the token of {user} may only read; make one with ")
 
 
-def test_a_fine_grained_token_is_left_to_the_server(hub, clients, release, fresh_name):
+def test_a_fine_grained_token_that_may_write_somewhere_is_left_to_the_server(hub, clients, release, fresh_name):
     user = fresh_name("ann")
     assert publish(clients, hub.user(user, role="fineGrained"), release, f"{user}/tiny").exit_code == 0
-    narrow = hub.user(user, role="fineGrained", scopes={user: ["repo.content.read"]})
-    said = sentence(publish(clients, narrow, release, f"{user}/other"))
+    elsewhere = hub.user(user, role="fineGrained", scopes={user: ["repo.content.read"], "acme": ["repo.write"]})
+    said = sentence(publish(clients, elsewhere, release, f"{user}/other"))
     assert said.startswith(f"{user}/other could not be made: the Hub answers 403 (Forbidden)")
     assert not hub.exists("model", f"{user}/other")
+
+
+def test_a_fine_grained_token_that_may_write_nowhere_is_refused_at_once(hub, clients, release, fresh_name):
+    user = fresh_name("ann")
+    narrow = hub.user(user, role="fineGrained", scopes={user: ["repo.content.read"]})
+    seen = len(hub.requests)
+    said = sentence(publish(clients, narrow, release, f"{user}/other"))
+    assert said.startswith(f"{user}/other cannot be published to: the token of {user} may only read")
+    assert {each.method for each in hub.requests[seen:]} == {"GET"}
+
+
+def test_an_organisation_in_which_one_may_only_read_is_refused_at_once(hub, clients, release, fresh_name):
+    user, acme = fresh_name("ann"), fresh_name("acme")
+    token = hub.user(user, orgs={acme: "read"})
+    said = sentence(publish(clients, token, release, f"{acme}/tiny"))
+    assert said.startswith(f"{acme}/tiny cannot be published to: {user} may only read in the organisation {acme}")
 
 
 def test_a_foreign_namespace_is_refused_and_an_own_organisation_is_not(hub, clients, release, fresh_name):
     user, other, organisation = fresh_name("ann"), fresh_name("bob"), fresh_name("acme")
     token = hub.user(user, orgs=[organisation])
     assert refused(hub, clients, token, release, f"{other}/tiny") == (
-        f"{other}/tiny cannot be published to: {other} is neither you ({user}) nor an organisation of yours; to try "
-        f"again: hfloop publish {release} --to {user}/tiny"
+        f"{other}/tiny cannot be published to: {other} is neither you ({user}) nor an organisation of yours: "
+        "propose the change with --create-pr, or publish to a name of your own; to try again: "
+        f"hfloop publish {release} --to {user}/tiny"
     )
     assert publish(clients, token, release, f"{organisation}/tiny").exit_code == 0
 
@@ -162,7 +179,31 @@ def test_a_repository_with_a_model_of_another_family_is_refused(hub, clients, an
     record = (release / "hfloop.json").read_bytes()
     hub.commit(f"{user}/tiny", {"hfloop.json": record.replace(b'"family": "tiny"', b'"family": "huge"')})
     said = refused(hub, clients, token, release, f"{user}/tiny")
-    assert said.startswith(f"{user}/tiny holds a model of another family (huge, not tiny): choose another name, ")
+    assert said == f"{user}/tiny holds a model of another family (huge, not tiny): choose another name."
+
+
+@pytest.mark.parametrize("file", ["model.safetensors.index.json", "sub/PYTORCH_MODEL.BIN", "adapter_config.json"])
+def test_a_repository_with_what_loaders_may_take_is_refused(hub, clients, ann, release, file):
+    user, token = ann
+    hub.create("model", f"{user}/tiny")
+    hub.commit(f"{user}/tiny", {file: b"{}"})
+    said = refused(hub, clients, token, release, f"{user}/tiny")
+    assert said.startswith(f"{user}/tiny holds {file}, which is not of the release, and which loaders may take for a ")
+    assert hub.repo("model", f"{user}/tiny").files()[file] == b"{}"
+
+
+def test_metadata_that_give_way_to_the_hub_s_are_told(hub, clients, ann, release):
+    user, token = ann
+    readme = release / "README.md"
+    readme.write_text(readme.read_text().replace("license: apache-2.0", "license: apache-2.0\nlanguage: de"))
+    assert "language" not in publish(clients, token, release, f"{user}/tiny").stderr
+    card = hub.repo("model", f"{user}/tiny").files()["README.md"]
+    hub.commit(f"{user}/tiny", {"README.md": card.replace(b"language: de", b"language: en")})
+    ended = publish(clients, token, release, f"{user}/tiny")
+    assert ended.exit_code == 0
+    told = "README.md: language is 'de' in the folder and 'en' on the Hub, where it stays: change it there\n"
+    assert told in ended.stderr
+    assert b"language: en" in hub.repo("model", f"{user}/tiny").files()["README.md"]
 
 
 @pytest.mark.parametrize("record", [b"{}", b"no JSON", b"\xff", b"[1]"])
@@ -223,7 +264,9 @@ def test_a_folder_that_is_no_release_is_refused(hub, clients, ann, tmp_path):
     run = tmp_path / "run"
     run.mkdir()
     (run / "config.yaml").write_text("seed: 1\n")
-    assert "is a run that has not finished: continue it with" in refused(hub, clients, ann[1], run, "ann/tiny")
+    assert "is a run that has not finished: wait until it has, or, if it was stopped" in refused(
+        hub, clients, ann[1], run, "ann/tiny"
+    )
 
 
 @pytest.mark.parametrize("name", [".env", "optimizer.pt", "checkpoint/optimizer.bin", "notes.txt", ".cache/x"])

@@ -80,9 +80,9 @@ def test_sizes_are_told_as_people_say_them(size, told):
 def test_a_small_file_is_held_in_memory_and_a_large_one_is_not(tmp_path):
     small, big = tmp_path / "small", tmp_path / "big"
     small.write_bytes(b"small")
-    big.write_bytes(bytes(2 << 20))
+    big.write_bytes(bytes(17 << 20))
     sha256 = hashlib.sha256(b"small").hexdigest()
     assert recorded_file(small, sha256) == OutgoingFile(b"small", 5, sha256)
     assert recorded_file(small, "0" * 64) is None
-    assert recorded_file(big, "0" * 64) == OutgoingFile(big, 2 << 20, "0" * 64)
+    assert recorded_file(big, "0" * 64) == OutgoingFile(big, 17 << 20, "0" * 64)
     assert text_file("ä").size == 2

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -59,6 +60,7 @@ def test_a_release_as_it_was_written_is_what_it_says_to_the_last_figure(verified
     assert {figure["figure"] for figure in told["figures"] if figure["difference"] is None} == {
         "protocol",
         "split",
+        "data.splits.test.sha256",
         *(f"confusion.{side}.{number}" for side in ("gold", "predicted") for number in range(4)),
         *(
             figure["figure"]
@@ -102,6 +104,9 @@ def test_what_people_add_to_a_card_is_theirs(verified, release):
     result = verified()
     assert (result.exit_code, result.findings) == (0, [])
     assert "note: results of others in the card's metadata, not checked: f1 on conll2003" in result.output
+    assert re.search(
+        r"\nnote: README.md has text outside of hfloop's markers, not checked: lines \d+–\d+\n", result.output
+    )
 
 
 def test_a_card_saved_with_other_line_ends_says_the_same(verified, release):
@@ -266,7 +271,10 @@ def rendered_by_another_version(release: Path) -> Path:
 
 def test_of_a_card_of_another_version_the_words_may_be_others(verified, release):
     rendered_by_another_version(release)
-    assert verified().exit_code == 0
+    result = verified()
+    assert result.exit_code == 0
+    assert "\nnote: README.md was rendered by hfloop 99." in result.output
+    assert ": its sentences were not compared, nor its metadata but for `model-index`\n" in result.output
 
 
 def test_of_a_card_of_another_version_the_figures_count(verified, release):
@@ -303,9 +311,35 @@ def test_a_figure_that_is_altered_everywhere_is_caught_by_measuring(verified, sa
     assert said(release).exit_code == 2  # nobody can see it without the data
 
 
+@pytest.mark.parametrize("tolerance", [1, 0.011, "inf"])
+def test_a_tolerance_that_is_no_rounding_is_refused(tolerance, verified):
+    sentence = refused(verified("--tolerance", tolerance))
+    assert sentence.startswith("--tolerance ") and sentence.endswith("is what it is for: take 0 to 0.01.")
+
+
+def test_the_verdict_names_the_tolerance(verified):
+    assert verified().verdict.endswith(" figures and settings, to 0.0001 of each.")
+    assert verified("--tolerance", 0.002).verdict.endswith(" figures and settings, to 0.002 of each.")
+    assert json.loads(verified("--tolerance", 0.002, "--json").output)["tolerance"] == 0.002
+
+
+def test_counts_of_the_data_that_are_altered_everywhere_are_caught_by_reading_it(verified, release):
+    from hfloop.families import family_of
+    from hfloop.hub.rendering import card_command
+
+    edit_provenance(release, lambda known: known["data"]["splits"]["test"].update(documents=9999))
+    card_command(release, family_of)
+    finding = one_finding(verified(), "figures")
+    assert finding.startswith("data.splits.test.documents is claimed to be 9999, and ")
+
+
+def test_pictures_of_figures_are_not_drawn_again_and_this_is_said(verified):
+    assert "\nnote: not drawn again: label_scores.png, confusion.png, curves.png\n" in verified().output
+
+
 def test_counts_have_no_tolerance(verified, release):
     edit_provenance(release, lambda known: known["report"].update(n_resamples=1001))
-    assert one_finding(verified("--tolerance", 0.5), "figures").startswith("n_resamples is claimed to be 1001, ")
+    assert one_finding(verified("--tolerance", 0.01), "figures").startswith("n_resamples is claimed to be 1001, ")
 
 
 def test_another_protocol_is_caught(verified, release):

@@ -139,8 +139,41 @@ def test_figures_of_the_set_that_chose_the_epoch_are_called_so(provenance):
     figures = section(card_of(provenance), "figures")
     assert told in figures
     assert figures.startswith(
-        "\n## Figures\n\nMeasured on the validation set (validation.jsonl (doccano)): 8 complete documents"
+        "\n## Figures\n\nMeasured on the validation set (validation.jsonl, doccano): 8 complete documents"
     )
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("test (doccano)", "test, doccano"),
+        ("my (new) cvs (2).jsonl (spaCy 3)", "my (new) cvs (2).jsonl, spaCy 3"),
+        (
+            "cut from the training data, near-duplicates together",
+            "cut from the training data, near-duplicates together",
+        ),
+        ("(odd)", "(odd)"),
+    ],
+)
+def test_what_was_measured_on_is_told_without_brackets_in_brackets(provenance, source, told):
+    provenance["data"]["splits"]["test"]["source"] = source
+    assert f"\nMeasured on the test set ({told}): 8 complete documents" in section(card_of(provenance), "figures")
+
+
+def test_where_it_can_be_made_again_to_the_bit_is_told(provenance):
+    provenance["config"]["mixed_precision"] = "auto"
+    provenance["hardware"] |= {"mixed_precision": "bf16", "threads": 3}
+    told = section(card_of(provenance), "reproduction")
+    assert "to the bit only on a machine of the same kind with as many threads (3):\n\n```bash" in told
+    assert "--mixed_precision bf16\n```" in told
+
+
+def test_weights_that_are_no_average_are_not_called_one(provenance):
+    assert f"| Weights | exponential moving average after epoch {provenance['best_epoch']} |" in card_of(provenance)
+    provenance["config"]["ema_decay"] = 0.0
+    card = card_of(provenance)
+    assert f"| Weights | those after epoch {provenance['best_epoch']}, not averaged |" in card
+    assert "moving average" not in card
 
 
 def test_warnings_and_limits_are_told_each_on_its_own_line(provenance):

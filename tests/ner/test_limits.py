@@ -27,7 +27,7 @@ def test_limits_are_those_of_the_data_and_the_figures(tiny_release, data_files):
     report = evaluate_documents(Extractor.from_pretrained(tiny_release, device="cpu"), corpus.test, "test")
     told = "\n".join(limits(corpus, report))
     assert "Learned from 24 documents (568 words)" in told
-    assert "Figures for Company, Designation, Name rest on fewer than 20 gold entities each." in told
+    assert "Fewer than 20 gold entities are behind the figures of: Company, Designation, Name." in told
     assert "invented resumes" not in told
     assert "drops some characters" not in told
     assert "invented resumes of regular making" in "\n".join(limits(load_corpus(seed=42), report))
@@ -39,7 +39,7 @@ def test_labels_that_are_found_badly_are_named(tiny_release, data_files):
     per_label = {"Name": weak, "Company": SimpleNamespace(support=30, f1=0.5), "Fax": none}
     told = "\n".join(limits(corpus, SimpleNamespace(scores=SimpleNamespace(per_label=per_label), coverage=0.987)))
     assert "\nFound less than half right (F1 below 0.5): Name.\n" in told
-    assert "\nFigures for Fax rest on fewer than 20 gold entities each.\n" in told
+    assert "\nFewer than 20 gold entities are behind the figures of: Fax.\n" in told
     assert "\nThe tokenizer drops some characters: 1.30 % of the text was not read.\n" in told
 
 

@@ -10,6 +10,7 @@ from datasets import Dataset, DatasetDict
 from invented import invented_documents
 
 from hfloop.errors import UserError
+from hfloop.hub.figures import compared
 from hfloop.ner.corpus import fingerprint, load_corpus
 from hfloop.ner.family import NerFamily
 from hfloop.ner.formats import write_documents
@@ -23,7 +24,7 @@ def release(tiny_release):
     provenance = json.loads((tiny_release / "hfloop.json").read_text(encoding="utf-8"))
 
     def measured(data=None):
-        return FAMILY.measure(tiny_release, "the model", provenance, data and str(data), None)
+        return FAMILY.measure(tiny_release, "the model", provenance, data and str(data), None).report
 
     return SimpleNamespace(folder=tiny_release, provenance=provenance, measured=measured)
 
@@ -177,3 +178,92 @@ def test_a_seed_that_is_none_is_refused(seed, release):
     release.provenance["config"]["seed"] = seed
     with pytest.raises(UserError, match="does not say what its figures were measured on"):
         release.measured()
+
+
+# ------------------------------------------------------------------ what else is recorded
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (lambda known: known.update(window_tokens=8192), "`window_tokens` of the model is 46, and 8192 was recorded"),
+        (lambda known: known.update(mention_habits=not known["mention_habits"]), "`mention_habits` of the model is "),
+        (lambda known: known["base_model"].update(parameters=1), "`base_model.parameters` of the model is "),
+        (lambda known: known["example"].update(stride=1), "`stride` of the example is 15, and was recorded as 1"),
+        (lambda known: known["sha256"].update({"modeling.py": ""}), "modeling.py is code, and no token classifier "),
+    ],
+)
+def test_what_a_model_shows_is_compared_with_what_was_recorded(edit, said, release):
+    edit(release.provenance)
+    (sentence,) = FAMILY.probe(release.folder, "the model", release.provenance)
+    assert sentence.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "value", "said"),
+    [
+        ("config.json", "auto_map", {"AutoConfig": "theirs.Config"}, "`auto_map` in config.json names code"),
+        ("config.json", "custom_pipelines", {"theirs": {}}, "`custom_pipelines` in config.json names code"),
+        ("tokenizer_config.json", "auto_map", {"AutoTokenizer": ["a.B", None]}, "`auto_map` in tokenizer_config.json"),
+        ("config.json", "architectures", ["BertForSequenceClassification"], "`architectures` in config.json is ['B"),
+        ("tokenizer_config.json", "model_max_length", 32, "`window_tokens` of the model is 30, and 46 was recorded"),
+        ("tokenizer_config.json", "model_max_length", 10**6, "`model_max_length` of the tokenizer is 1000000, and "),
+    ],
+)
+def test_what_the_files_of_a_model_say_is_compared_too(file, key, value, said, release, tmp_path):
+    folder = shutil.copytree(release.folder, tmp_path / "copy")
+    settings = json.loads((folder / file).read_text())
+    (folder / file).write_text(json.dumps(settings | {key: value}))
+    assert any(each.startswith(said) for each in FAMILY.probe(folder, "the model", release.provenance))
+
+
+def wrong(measured):
+    both = compared(measured.recorded, measured.facts, [], 0)
+    return {figure.name for figure in both if not figure.is_equal}
+
+
+def test_of_a_test_file_its_own_facts_are_compared(release, data_files):
+    def measured():
+        return FAMILY.measure(release.folder, "the model", release.provenance, str(data_files["test"]), None)
+
+    assert wrong(measured()) == set()
+    release.provenance["data"]["splits"]["test"] |= {"documents": 99, "words": 10**7, "spans": {"Name": 1}}
+    release.provenance["data"]["splits"]["train"]["documents"] = 10**6  # which nobody sees without it
+    assert wrong(measured()) == {
+        "data.splits.test.documents", "data.splits.test.words", "data.splits.test.spans.Name",
+        "data.splits.test.spans.Company", "data.splits.test.spans.Designation",
+    }  # fmt: skip
+
+
+def test_of_data_that_is_read_whole_all_facts_are_compared(release, tmp_path):
+    corpus = load_corpus(seed=3)
+    measured_on(release.provenance, corpus, seed=3)
+    release.provenance |= {"labels": corpus.entity_labels}
+
+    def measured(data=None):
+        return FAMILY.measure(release.folder, "the model", release.provenance, data, None)
+
+    release.provenance["limits"] = measured().facts["limits"]
+    assert wrong(measured()) == set()
+    release.provenance["data"]["splits"]["train"]["documents"] += 1
+    release.provenance["data"]["name"] = "CoNLL-2003"
+    release.provenance["limits"] = ["None: it is perfect."]
+    assert {"data.splits.train.documents", "data.name", "limits.0", "limits.1"} <= wrong(measured())
+    release.provenance["hfloop_version"] = "9.9"  # whose words may be others
+    assert wrong(measured()) == {"data.splits.train.documents", "data.name"}
+
+
+def test_what_people_call_a_file_is_theirs(release, tmp_path):
+    write_documents(invented_documents(40), tmp_path / "whole.jsonl", "doccano")
+    corpus = load_corpus(train_file=str(tmp_path / "whole.jsonl"), seed=7)
+    measured_on(release.provenance, corpus, train_file="whole.jsonl", seed=7)
+    other = shutil.copy(tmp_path / "whole.jsonl", tmp_path / "other.jsonl")
+    measured = FAMILY.measure(release.folder, "the model", release.provenance, str(other), None)
+    assert not {name for name in wrong(measured) if name.startswith("data.")}
+
+
+def test_a_record_without_the_facts_is_said(release, data_files):
+    release.provenance["limits"] = None
+    release.provenance["data"]["splits"]["test"] = {"sha256": release.provenance["data"]["splits"]["test"]["sha256"]}
+    measured = FAMILY.measure(release.folder, "the model", release.provenance, str(data_files["test"]), None)
+    assert "data.splits.test.words" in wrong(measured)

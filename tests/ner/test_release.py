@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -181,6 +183,42 @@ def test_figures_of_a_run_in_bf16_are_measured_in_float32_as_others_will_load_it
     (text, *_) = [document.text for document in invented_documents(1, first=30)]
     assert measured[-1]
     assert Extractor.from_pretrained(tmp_path / "run" / "release", device="cpu")(text) == measured[-1]
+
+
+def test_what_goes_away_during_training_is_still_told_by_its_name_alone(
+    ner_recipe, tiny_backbone, data_files, tmp_path, monkeypatch
+):
+    from accelerate.state import AcceleratorState
+
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(tiny_backbone, "jane.doe/bert")  # which could be a model of the Hub
+    shutil.copy(data_files["train"], "jane.doe/cvs.jsonl")
+    train = ner_recipe.train
+
+    def train_and_tidy_up(*arguments):
+        trained = train(*arguments)
+        shutil.rmtree("jane.doe")
+        return trained
+
+    monkeypatch.setattr(ner_recipe, "train", train_and_tidy_up)
+    AcceleratorState._reset_state(reset_partial_state=True)
+    ner_recipe.main(
+        ner_recipe.NerConfig(
+            train_file=str(tmp_path / "jane.doe" / "cvs.jsonl"),
+            model_name_or_path="jane.doe/bert",
+            output_dir="run",
+            max_seq_length=48,
+            max_train_steps=1,
+            mixed_precision="no",
+        )
+    )
+    AcceleratorState._reset_state(reset_partial_state=True)
+    provenance = json.loads(Path("run/release/hfloop.json").read_text(encoding="utf-8"))
+    assert provenance["base_model"] | {"parameters": 0} == {"name": "bert", "hub_id": None, "parameters": 0}
+    card = Path("run/release/README.md").read_text(encoding="utf-8")
+    assert "--train_file cvs.jsonl" in card
+    for text in (json.dumps(provenance), card):
+        assert "jane" not in text and str(tmp_path) not in text
 
 
 def test_what_was_run_is_recorded(provenance):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from socket import create_server
@@ -42,7 +44,13 @@ def clients(hub: LocalHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def train(clients, ner_flags, tmp_path):
     """Train two steps in `tmp_path` and push; several processes as torchrun starts them."""
 
-    def run(token: str | None, *flags: str, processes: int = 1, env: dict[str, str] | None = None) -> list[Ended]:
+    def run(
+        token: str | None,
+        *flags: str,
+        processes: int = 1,
+        env: dict[str, str] | None = None,
+        terminate: Callable[[], object] | None = None,
+    ) -> list[Ended]:
         argv = [str(RECIPES / "ner.py"), *ner_flags, "--max_train_steps=2", "--output_dir=run", *flags]
         code = f"import runpy, sys\nsys.argv = {argv!r}\nrunpy.run_path(sys.argv[0], run_name='__main__')\n"
         with create_server(("127.0.0.1", 0)) as free:
@@ -57,7 +65,9 @@ def train(clients, ner_flags, tmp_path):
 
         def one(rank: dict[str, object]) -> Ended:
             variables = {name: str(value) for name, value in rank.items()} | (env or {})
-            return clients.python(code, token=token, cwd=tmp_path, env=variables)
+            return clients.python(
+                code, token=token, cwd=tmp_path, env=variables, interrupt=terminate, interrupt_by=signal.SIGTERM
+            )
 
         with ThreadPoolExecutor(processes) as pool:
             return list(pool.map(one, ranks))
@@ -81,6 +91,11 @@ def test_the_two_flags_need_one_another():
         parse_config(RecipeConfig, ["--push_to_hub"])
     with pytest.raises(UserError, match=r"^--hub_model_id ann/tiny publishes nothing without --push_to_hub: say both"):
         parse_config(RecipeConfig, ["--hub_model_id", "ann/tiny"])
+
+
+def test_a_private_repository_that_nothing_is_published_to_is_refused():
+    with pytest.raises(UserError, match=r"^--hub_private publishes nothing without --push_to_hub and --hub_model_id"):
+        parse_config(RecipeConfig, ["--hub_private"])
 
 
 def test_where_it_goes_shapes_no_weights_and_is_on_no_card():
@@ -175,6 +190,28 @@ def test_a_publish_that_fails_leaves_the_release_and_says_how_to_go_on(hub, clie
     assert (tmp_path / "run" / "release" / "hfloop.json").is_file()
     assert not hub.exists("model", f"{name}/tiny")
     again = clients.hfloop(["publish", "run/release", "--to", f"{name}/tiny"], token=token, cwd=tmp_path)
+    assert again.exit_code == 0, again
+    assert hub.repo("model", f"{name}/tiny").history[-1].title == TITLE
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_sigterm_while_it_is_published_says_what_is_there_and_how_to_go_on(hub, clients, train, tmp_path, processes):
+    name = f"ended{processes}"
+    token = hub.user(name)
+    stalled = hub.faults.add("stall", method="POST", path="/commit/", seconds=2.0)
+    ended = train(token, *pushing_to(f"{name}/tiny"), processes=processes, terminate=lambda: stalled.hits)
+    assert ended[0].exit_code == 143, ended
+    assert all(each.exit_code in (-signal.SIGTERM, 1) for each in ended[1:])  # by the signal, or by the main one's end
+    said = ended[0].stderr
+    assert "Traceback" not in said
+    publish = f"hfloop publish run/release --to {name}/tiny"
+    assert re.search(rf"^the release is complete in run/release; .*: {publish}$", said, re.MULTILINE), said
+    assert said.splitlines()[-1].startswith("interrupted; nothing was left half-written")
+    hub.faults.clear()
+
+    (resumed,) = train(token, "--resume_from_checkpoint=latest", *pushing_to(f"{name}/tiny"))
+    assert errors_of([resumed]) == [f"error: run has finished: its release is run/release; to publish it: {publish}"]
+    again = clients.hfloop(publish.split()[1:], token=token, cwd=tmp_path)
     assert again.exit_code == 0, again
     assert hub.repo("model", f"{name}/tiny").history[-1].title == TITLE
 

@@ -11,8 +11,8 @@ from huggingface_hub import EvalResult, EvalResultEntry, ModelCardData
 
 from hfloop.hub.card import common_context, dataset_id, markdown_table, on_one_line, render_text
 from hfloop.hub.family import RenderedCard
-from hfloop.hub.reproduction import emissions_metadata, hardware_text
-from hfloop.images.sources import hub_dataset_id, without_split
+from hfloop.hub.reproduction import emissions_metadata, hardware_text, weights_text
+from hfloop.images.sources import without_split
 
 TASK = "unconditional-image-generation"
 HEADLINE = "frechet_distance"
@@ -79,8 +79,9 @@ def _test_set(data: Mapping[str, Any]) -> tuple[str, str]:
     if data["cut_from"]:
         return dataset_id(data), "held out"
     source = data["splits"]["test"]["source"]
-    split = without_split(source)[1] or "test"
-    return dataset_id({"hub_id": hub_dataset_id(source), "name": data["name"]}), split
+    stem, split = without_split(source)
+    hub_id = stem.removeprefix("datasets/") if stem.startswith("datasets/") else None  # of a path only a name is told
+    return dataset_id({"hub_id": hub_id, "name": data["name"]}), split or "test"
 
 
 def _context(provenance: dict[str, Any], model_id: str) -> dict[str, Any]:
@@ -129,7 +130,7 @@ def _overview_table(provenance: dict[str, Any]) -> str:
             ["Latents", f"{provenance['latent_dim']} numbers, standard normal"],
             *([["Classes", f"{num_classes}, each can be asked for"]] if num_classes else []),
             ["Trained with", f"hfloop {provenance['hfloop_version']}, recipe `{provenance['recipe']}`"],
-            ["Weights", f"exponential moving average after step {provenance['best_step']:,}"],
+            ["Weights", weights_text(provenance, f"step {provenance['best_step']:,}")],
         ],
     )
 
@@ -215,11 +216,12 @@ def _class_names(provenance: Mapping[str, Any]) -> str | None:
 def _training(provenance: Mapping[str, Any]) -> str:
     curve, best_step = provenance["curve"], provenance["best_step"]
     best = next(row["frechet_distance"] for row in curve if row["step"] == best_step)
+    among = f"the lowest of {len(curve)}" if len(curve) > 1 else "measured once"
     return (
         f"{provenance['steps']:,} steps in {provenance['training_seconds']:,.0f} s on {hardware_text(provenance)}. "
-        f"The step was chosen by the Fréchet distance of the averaged weights"
-        f" to training images, the lowest of {len(curve)}: {best:.4g} at step {best_step:,}, when the discriminator "
-        f"had seen {provenance['images_seen']:,} real images. The held-out images had no part in it."
+        f"The step was chosen by the Fréchet distance to training images, {among}: {best:.4g} at step {best_step:,}, "
+        f"when the discriminator had seen {provenance['images_seen']:,} real images. The held-out images had no part "
+        "in it."
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from accelerate import PartialState
 
@@ -15,6 +16,7 @@ from hfloop.gan.data import GanData, load_data
 class GanConfig(RecipeConfig):
     """Train a GAN on images."""
 
+    family: ClassVar[str] = "image-generation"
     train_data: str | None = option(
         None,
         "images to learn from: a folder, an IDX, .npz or .npy file, datasets/USER/NAME[:split]; "

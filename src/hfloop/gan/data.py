@@ -58,7 +58,7 @@ class GanData:
     @property
     def num_classes(self) -> int | None:
         """How many classes the training images have, or None."""
-        return None if self.train.labels is None else int(self.train.labels.max()) + 1
+        return class_count(self.train)
 
     @property
     def id2label(self) -> dict[int, str] | None:
@@ -91,19 +91,34 @@ class GanData:
 
     def facts(self) -> dict[str, Any]:
         """Counts, classes and fingerprints for `hfloop.json`; no path of this machine."""
+        facts = facts_of_images(self.train, self.test)
         return {
             "name": self.name,
             "hub_id": self.hub_id,
-            "shape": list(self.train.shape),
-            "num_classes": self.num_classes,
-            "class_names": None if self.id2label is None else list(self.id2label.values()),
-            "splits": {
-                split: {"images": len(images), "source": self.sources[split], "sha256": images.fingerprint}
-                for split, images in (("train", self.train), ("test", self.test))
-            },
+            **facts,
+            "splits": {split: {**each, "source": self.sources[split]} for split, each in facts["splits"].items()},
             "cut_from": self.cut_from,
             "warnings": list(self.warnings),
         }
+
+
+def facts_of_images(train: ImageSource, test: ImageSource) -> dict[str, Any]:
+    """Shape, classes, counts and fingerprints of what is learned from and what is measured on."""
+    num_classes = class_count(train)
+    return {
+        "shape": list(train.shape),
+        "num_classes": num_classes,
+        "class_names": None if num_classes is None else _class_names(train, num_classes),
+        "splits": {
+            split: {"images": len(images), "sha256": images.fingerprint}
+            for split, images in (("train", train), ("test", test))
+        },
+    }
+
+
+def class_count(images: ImageSource) -> int | None:
+    """How many classes images have, by the largest label; None where they have no labels."""
+    return None if images.labels is None else int(images.labels.max()) + 1
 
 
 def load_data(
@@ -161,7 +176,7 @@ def load_data(
         test=test,
         extractor=measuring,
         warnings=tuple(_warnings(train, test, None if extractor else measuring.name)),
-        name=_name(images.name),
+        name=name_of(images.name),
         sources=sources,
         hub_id=hub_dataset_id(images.name),
         cut_from=cut_from,
@@ -286,7 +301,7 @@ def _told(name: str) -> str:
     return name if hub_dataset_id(name) else Path(name).resolve().name
 
 
-def _name(name: str) -> str:
+def name_of(name: str) -> str:
     """The same without a split; files as MNIST's, which are all named alike, are called by their folder."""
     if re.search(r"-idx\d-ubyte(\.gz)?$", name):
         return Path(name).resolve().parent.name

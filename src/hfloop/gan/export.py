@@ -79,6 +79,19 @@ def write_generator(
         id2label: the names of the classes by their numbers; a generator that knows no classes is written without.
         discriminator: written in the same way to `discriminator/`, of which `model_index.json` says nothing.
     """
+    networks = {"generator": generator}
+    if discriminator is not None:
+        networks["discriminator"] = discriminator
+    for part, network in networks.items():
+        baked(network).save_pretrained(folder / part)  # the fresh copy knows no local path that its config could tell
+    for file, source in code_files(networks).items():
+        shutil.copyfile(source, folder / file)
+    index = pipeline_index(generator, id2label)
+    write_text(folder / "model_index.json", json.dumps(index, indent=2, ensure_ascii=False) + "\n")
+
+
+def pipeline_index(generator: ModelMixin, id2label: Mapping[int, str] | None) -> dict[str, Any]:
+    """What `model_index.json` says of a generator; see :func:`write_generator`."""
     index: dict[str, Any] = {
         "_class_name": PIPELINE_CLASS,
         "_diffusers_version": diffusers.__version__,
@@ -86,17 +99,16 @@ def write_generator(
     }
     if id2label is not None and generator.config.num_classes is not None:
         index["id2label"] = {str(number): id2label[number] for number in sorted(id2label)}
-    _write_network(folder / "generator", generator)
-    if discriminator is not None:
-        _write_network(folder / "discriminator", discriminator)
-    shutil.copyfile(_source(pipeline.GANPipeline), folder / "pipeline.py")
-    write_text(folder / "model_index.json", json.dumps(index, indent=2, ensure_ascii=False) + "\n")
+    return index
 
 
-def _write_network(folder: Path, network: ModelMixin) -> None:
-    baked(network).save_pretrained(folder)  # the fresh copy knows no local path that its config could tell
-    source = _source(type(network))
-    shutil.copyfile(source, folder / source.name)
+def code_files(networks: Mapping[str, ModelMixin]) -> dict[str, Path]:
+    """The code that is published with networks, by their folders: where it goes, and the file that is copied there."""
+    sources = {folder: _source(type(network)) for folder, network in networks.items()}
+    return {
+        "pipeline.py": _source(pipeline.GANPipeline),
+        **{f"{folder}/{source.name}": source for folder, source in sources.items()},
+    }
 
 
 def _source(described: type) -> Path:

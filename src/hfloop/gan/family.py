@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hfloop.gan.card import gan_card
-from hfloop.hub.family import Family, RenderedCard
+from hfloop.hub.family import Family, Measured, RenderedCard
 
 
 class GanFamily(Family):
@@ -24,8 +24,14 @@ class GanFamily(Family):
 
     def measure(
         self, folder: Path, name: str, provenance: dict[str, Any], data: str | None, train_data: str | None
-    ) -> dict[str, Any]:
+    ) -> Measured:
         """See :meth:`hfloop.hub.family.Family.measure`."""
         from hfloop.gan.verification import measure
 
         return measure(folder, name, provenance, data, train_data)
+
+    def unchecked(self, provenance: dict[str, Any]) -> list[str]:
+        """See :meth:`hfloop.hub.family.Family.unchecked`."""
+        from hfloop.gan.verification import unchecked
+
+        return unchecked(provenance)

@@ -35,7 +35,7 @@ class GANPipeline(pipeline.GANPipeline):
 
     @classmethod
     def _from_folder(cls, folder: Path, name: str) -> GANPipeline:
-        index = _read_object(folder / INDEX_FILE, name)
+        index = read_object(folder / INDEX_FILE, name)
         if not index.get("generator"):
             raise UserError(f"{name} is no GAN: its {INDEX_FILE} names no `generator`.")
         return cls(load_network(folder / "generator", name), index.get("id2label"))
@@ -51,7 +51,7 @@ def open_pipeline(folder: Path, name: str) -> DiffusionPipeline:
     Raises:
         UserError: it cannot be loaded, or is neither.
     """
-    if _read_object(folder / INDEX_FILE, name).get("_class_name") == PIPELINE_CLASS:
+    if read_object(folder / INDEX_FILE, name).get("_class_name") == PIPELINE_CLASS:
         return GANPipeline._from_folder(folder, name).to(best_device())  # type: ignore[return-value]  # it is one
     return open_diffusers_pipeline(folder, name)
 
@@ -67,7 +67,7 @@ def load_network(folder: Path, name: str | None = None) -> ModelMixin:
         UserError: the network is none of hfloop's, or its files are missing, damaged or do not fit each other.
     """
     name = name or str(folder)
-    class_name = str(_read_object(folder / "config.json", name).get("_class_name"))
+    class_name = str(read_object(folder / "config.json", name).get("_class_name"))
     if class_name not in MODULES:
         raise UserError(
             f"{name}: its {folder.name} is {class_name}, but hfloop loads its own only: {', '.join(MODULES)}."
@@ -96,7 +96,12 @@ def load_network(folder: Path, name: str | None = None) -> ModelMixin:
     return network
 
 
-def _read_object(path: Path, name: str) -> dict[str, Any]:
+def read_object(path: Path, name: str) -> dict[str, Any]:
+    """A JSON object of a release, which messages call `name`.
+
+    Raises:
+        UserError: the file is missing, or holds something else.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

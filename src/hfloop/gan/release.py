@@ -106,15 +106,12 @@ class GanRelease(Release):
 
     def facts(self) -> dict[str, Any]:
         """Figures, data, method, networks, and a real example of the model's output."""
-        config = self.generator.config
         data, report = self.data.facts(), self.report.to_dict()
         return {
             "family": "image-generation",
             "method": asdict(self.method),
-            "generator": described(self.generator),
+            **generator_facts(self.generator),
             "discriminator": described(self.discriminator),
-            "latent_dim": config.latent_dim,
-            "num_classes": config.num_classes,
             "best_step": self.best_step,
             "images_seen": self.images_seen,
             "curve": [
@@ -124,20 +121,31 @@ class GanRelease(Release):
             ],
             "data": data,
             "report": report,
-            "samples": {"rows": GRID_ROWS, "columns": grid_columns(config.num_classes)},
             "alarms": list(self.alarms),
             "limits": list(limits(data, report)),
-            "example": self._example(),
+            "example": example_of(baked(self.generator)),
         }
 
-    def _example(self) -> dict[str, Any]:
-        """What each of the card's three snippets prints, printed by the code that they show."""
-        num_classes = self.generator.config.num_classes
-        labels = None if num_classes is None else [number % num_classes for number in range(4)]
-        pipe: Any = GANPipeline(baked(self.generator))
-        noise = [torch.Generator().manual_seed(number) for number in range(4)]
-        images = pipe(4, class_labels=labels, generator=noise, output_type="np").images
-        return {"class_labels": labels, "output": f"{images.shape} {images.mean(axis=(1, 2, 3)).round(3)}"}
+
+def generator_facts(generator: ModelMixin) -> dict[str, Any]:
+    """What `hfloop.json` says of a generator and anyone who loads it can see."""
+    config = generator.config
+    return {
+        "generator": described(generator),
+        "latent_dim": config.latent_dim,
+        "num_classes": config.num_classes,
+        "samples": {"rows": GRID_ROWS, "columns": grid_columns(config.num_classes)},
+    }
+
+
+def example_of(generator: ModelMixin) -> dict[str, Any]:
+    """What each of the card's three snippets prints, printed by the code that they show."""
+    num_classes = generator.config.num_classes
+    labels = None if num_classes is None else [number % num_classes for number in range(4)]
+    pipe: Any = GANPipeline(generator)
+    noise = [torch.Generator().manual_seed(number) for number in range(4)]
+    images = pipe(4, class_labels=labels, generator=noise, output_type="np").images
+    return {"class_labels": labels, "output": f"{images.shape} {images.mean(axis=(1, 2, 3)).round(3)}"}
 
 
 def sample_images(folder: Path, seed: int, name: str | None = None) -> Pixels:
@@ -153,12 +161,13 @@ def sample_images(folder: Path, seed: int, name: str | None = None) -> Pixels:
     return images.read([row * stride + column for row in range(GRID_ROWS) for column in range(columns)])
 
 
-def path_images(folder: Path, seed: int) -> Pixels:
+def path_images(folder: Path, seed: int, name: str | None = None) -> Pixels:
     """What lies between pairs of latents of this seed, as the release in `folder` makes it: five paths of ten images.
 
-    Of a generator that knows classes each path keeps to one, in turn.
+    Of a generator that knows classes each path keeps to one, in turn. Messages call the release `name`, or as its
+    folder.
     """
-    pipeline: Any = open_pipeline(folder, str(folder))
+    pipeline: Any = open_pipeline(folder, name or str(folder))
     config = pipeline.generator.config
     anchors = sample_latents(image_generators(seed, range(2 * PATHS)), config.latent_dim)
     paths = [interpolation_path(anchors[2 * path : 2 * path + 2], PATH_IMAGES - 1) for path in range(PATHS)]
@@ -205,11 +214,15 @@ def _limits_of_quality(figures: Mapping[str, Mapping[str, Any]]) -> Iterator[str
             f"The Fréchet distance is {distance:.4g}, that of real images in their place {floor:.4g}: the generated "
             "ones can be told from real ones."
         )
-    meanings = {"precision": "some images look like none of the data", "recall": "some of the data is never made"}
+    meanings = {
+        "precision": "of the generated images look like none of the data",
+        "recall": "of the data looks like none of the generated images",
+    }
     for name, what in meanings.items():
         value, floor, _ = _values(figures[name])
         if floor is not None and value < floor - BELOW_REAL:
-            yield f"{name.capitalize()} is {value:.2f}, that of real images {floor:.2f}: {what}."
+            share = f"{100 * (1 - value):.0f} % {what}"
+            yield f"{name.capitalize()} is {value:.2g}, that of real images {floor:.2g}: {share}."
 
 
 def _limits_of_classes(classes: Mapping[str, Any], extractor: str) -> Iterator[str]:

@@ -36,8 +36,8 @@ def render_text(template: str, model_id: str, context: dict[str, Any]) -> str:
     environment.filters |= {"line": on_one_line, "fenced": fenced}
     text = environment.get_template(f"{template}.md").render(context | {"model_id": model_id})
     header = (
-        f"<!-- Rendered by hfloop {__version__} for {model_id}; text between hfloop's markers is rendered again with "
-        "every release; write outside of them. -->"
+        f"<!-- Rendered by hfloop {__version__} for `{model_id}`; text between hfloop's markers is rendered again "
+        "with every release; write outside of them. -->"
     )
     return _with_single_empty_lines(f"{header}\n\n{text}")
 

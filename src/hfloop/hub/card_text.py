@@ -18,7 +18,7 @@ HEADER = "header"
 # the Hub's own rule (REGEX_YAML_BLOCK of huggingface_hub), but a byte order mark and no metadata are fine too
 _FRONT_MATTER = re.compile(r"(\ufeff?\s*---(?:\r\n|\r|\n))((?:[\S\s]*?(?:\r\n|\r|\n))?)---[ \t]*(?:\r\n|\n|$)")
 _MARKER = re.compile(r" {0,3}<!--\s*hfloop:(begin|end)\s+([\w-]+)\s*-->\s*")
-_HEADER_LINE = re.compile(r" {0,3}<!-- Rendered by hfloop \S+ for (\S+); .*-->\s*")
+_HEADER_LINE = re.compile(r" {0,3}<!-- Rendered by hfloop \S+ for `(\S+)`; .*-->\s*")
 _FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})")
 _CELL_END = re.compile(r"(?<!\\)\|")
 
@@ -141,6 +141,8 @@ def tables(section: str) -> list[Table]:
 def _metadata(lines: str, name: str, first_line: int) -> dict[str, Any]:
     try:
         metadata = yaml.safe_load(lines)
+    except RecursionError:
+        raise UserError(f"{name}: its metadata nests too deeply to be read: mend it there.") from None
     except (yaml.YAMLError, ValueError) as error:  # a date that is none is a ValueError
         mark = getattr(error, "problem_mark", None)
         place = "" if mark is None else f", line {first_line + mark.line}"

@@ -16,6 +16,7 @@ from huggingface_hub.utils import validate_repo_id
 from hfloop.errors import UserError
 from hfloop.hub.client import bars_only_on_a_terminal, hub_api, hub_errors, waiting_for
 from hfloop.hub.failures import status_of
+from hfloop.hub.repository import files_at
 from hfloop.release import PROVENANCE_FILE, file_names, read_provenance
 
 _MOST_BYTES = 10 << 20  # of a hfloop.json
@@ -81,8 +82,7 @@ def _listed(api: HfApi, repo_id: str, revision: str | None) -> tuple[str, dict[s
             raise UserError(_absent(api, repo_id)) from None
         if info.id != repo_id:
             raise UserError(f"{repo_id} is called {info.id} on the Hub: name it so.")
-        tree = api.list_repo_tree(repo_id, recursive=True, revision=info.sha) if info.siblings else ()
-        return str(info.sha), {each.path: each for each in tree if isinstance(each, RepoFile)}
+        return str(info.sha), files_at(api, info)
 
 
 def _absent(api: HfApi, repo_id: str) -> str:

@@ -15,10 +15,11 @@ from hfloop.errors import one_line
 from hfloop.hub.card import results_text, whole_card
 from hfloop.hub.card_text import HEADER, CardText, Table, code_blocks, lines_of, parse_card, tables
 from hfloop.hub.family import RenderedCard
-from hfloop.hub.metadata import check_model_index
+from hfloop.hub.metadata import as_said, check_model_index, cut, in_short
 from hfloop.release import CARD_FILE, PROVENANCE_FILE, RESULTS_FILE
 
 _INDEX = "model-index"
+_FIGURES = "figures"  # the section whose tables people read for them
 _RENDERED_BY = re.compile(r"Rendered by hfloop (\S+) for ")
 _Cells = dict[tuple[tuple[str, int], tuple[str, int]], str]  # by row and column, each with how often it came before
 
@@ -27,7 +28,8 @@ def card_differences(card: CardText, fresh: RenderedCard) -> list[str]:
     """A sentence for each thing that a card's metadata or managed sections say otherwise than `hfloop.json`.
 
     What people added is not looked at: text outside the markers, keys, entries of lists, results of other data or
-    metrics. Of a card that another version of hfloop rendered only the figures and tables that both have count.
+    metrics. Of a card that another version of hfloop rendered only `model-index` and tables count: none may be
+    missing, those of the figures must have the same rows and columns, and others the same cells where both have them.
 
     Args:
         card: the README.
@@ -54,8 +56,10 @@ def results_differences(text: str, fresh: RenderedCard) -> list[str]:
     """
     try:
         found = yaml.safe_load(text)
+    except RecursionError:
+        return [f"{RESULTS_FILE} nests too deeply to be read"]
     except (yaml.YAMLError, ValueError) as error:
-        return [f"{RESULTS_FILE} is no YAML ({one_line(error)})"]
+        return [f"{RESULTS_FILE} is no YAML ({cut(one_line(error))})"]
     expected = yaml.safe_load(results_text(fresh))
     if not isinstance(found, list) or len(found) != len(expected):
         return [f"{RESULTS_FILE} does not hold the {len(expected)} results that {PROVENANCE_FILE} gives"]
@@ -71,11 +75,24 @@ def results_differences(text: str, fresh: RenderedCard) -> list[str]:
 def other_results(card: CardText, fresh: RenderedCard) -> list[str]:
     """The metrics in the metadata whose values hfloop did not measure, by what they were measured on."""
     own = parse_card(whole_card(fresh)).metadata.get(_INDEX)
-    known = {key for key, _ in _measured(own)}
+    known = {key for key, *_ in _measured(own)}
     index = card.metadata.get(_INDEX)
     if check_model_index(index):
         return []
-    return [f"{key[-1]} on {key[1]}" for key, _ in _measured(index) if key not in known]
+    return [cut(f"{key[-1]} on {key[1]}") for key, *_ in _measured(index) if key not in known]
+
+
+def text_of_people(card: CardText) -> list[str]:
+    """Where a README has text outside of hfloop's markers: the numbers of its lines, such as `40–52`."""
+    places = []
+    number = card.front.count("\n") + 1
+    for part in card.parts:
+        if part.name is None and part.text.strip():
+            lines = lines_of(part.text)
+            written = [number + place for place, line in enumerate(lines) if line.strip()]
+            places.append(str(written[0]) if written[0] == written[-1] else f"{written[0]}–{written[-1]}")
+        number += part.text.count("\n")
+    return places
 
 
 def rendered_by(card: CardText) -> str | None:
@@ -97,9 +114,10 @@ def _metadata_differences(found: Mapping[str, Any], expected: Mapping[str, Any])
             entries = found.get(key)
             missing = [each for each in value if each not in (entries if isinstance(entries, list) else [entries])]
             for each in missing:
-                yield f"{CARD_FILE}: `{key}` in its metadata lacks {each!r}, which {PROVENANCE_FILE} gives"
-        elif not _same(found.get(key), value):
-            yield (f"{CARD_FILE}: `{key}` in its metadata is {_shown(found, key)}, and {value!r} by {PROVENANCE_FILE}")
+                yield f"{CARD_FILE}: `{key}` in its metadata lacks {in_short(each)}, which {PROVENANCE_FILE} gives"
+        elif not _same(_single(found.get(key)), value):
+            shown = f"{_shown(found, key)}, and {in_short(value)} by {PROVENANCE_FILE}"
+            yield f"{CARD_FILE}: `{key}` in its metadata is {shown}"
 
 
 def _index_differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[str]:
@@ -107,24 +125,41 @@ def _index_differences(found: Mapping[str, Any], expected: Mapping[str, Any]) ->
     if problems := check_model_index(index):
         yield f"{CARD_FILE}: {problems[0].rstrip('.')}"
         return
-    values: dict[tuple[str, ...], list[Any]] = {}
-    for key, value in _measured(index):
-        values.setdefault(key, []).append(value)
-    for key, value in _measured(expected.get(_INDEX)):
+    values: dict[tuple[str, ...], list[tuple[Any, dict[str, Any]]]] = {}
+    for key, value, names in _measured(index):
+        values.setdefault(key, []).append((value, names))
+    for key, value, names in _measured(expected.get(_INDEX)):
         what = f"{CARD_FILE}: `{_INDEX}` in its metadata"
         if key not in values:
             yield f"{what} lacks {key[-1]} on {key[1]}, {value} by {PROVENANCE_FILE}"
-        for claimed in values.get(key, []):
+        for claimed, called in values.get(key, []):
             if not _same(claimed, value):
                 yield f"{what} says {claimed} for {key[-1]} on {key[1]}, and it is {value} by {PROVENANCE_FILE}"
+                continue
+            for part, name in names.items():
+                if not _same(called[part], name):
+                    yield (
+                        f"{what} calls the {part} of {key[-1]} on {key[1]} {in_short(called[part])}, and it is "
+                        f"{in_short(name)} by {PROVENANCE_FILE}"
+                    )
 
 
-def _measured(index: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Each value of a well-formed model-index by what it is of: task, data set with its parts, metric."""
+def _measured(index: Any) -> Iterator[tuple[tuple[str, ...], Any, dict[str, Any]]]:
+    """Each value of a well-formed model-index with what it is of (task, data set with its parts, metric) before it.
+
+    Behind it come the names of the three that people read.
+    """
     for result in (result for model in index or [] for result in model["results"]):
-        dataset = [str(result["dataset"].get(key)) for key in ("type", "config", "split", "revision")]
+        task, dataset = result["task"], result["dataset"]
+        parts = [as_said(dataset.get(key)) for key in ("config", "split", "revision")]
         for metric in result["metrics"]:
-            yield (result["task"]["type"], *dataset, metric["type"]), metric["value"]
+            names = {"task": task.get("name"), "data set": dataset.get("name"), "metric": metric.get("name")}
+            yield (task["type"], dataset["type"], *parts, metric["type"]), metric["value"], names
+
+
+def _single(value: Any) -> Any:
+    """The entry of a list that has one: the Hub reads both alike."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -133,7 +168,7 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _shown(entry: Any, key: str) -> str:
-    return repr(entry[key]) if isinstance(entry, dict) and key in entry else "missing"
+    return in_short(entry[key]) if isinstance(entry, dict) and key in entry else "missing"
 
 
 # ------------------------------------------------------------------ text
@@ -149,23 +184,38 @@ def _section_differences(card: CardText, expected: CardText) -> Iterator[str]:
         pairs = list(zip(tables(found), tables(body), strict=False))
         for number, (table, wanted) in enumerate(pairs, start=1):
             yield from _table_differences(table, wanted, _place(name, number, len(pairs)))
-        if len(tables(found)) != len(tables(body)):
-            counts = f"{len(tables(found))}, and {len(tables(body))} by {PROVENANCE_FILE}"
-            yield f"{CARD_FILE}, section `{name}`: the number of tables is {counts}"
+        yield from _count_differences(found, body, name)
         yield from _line_differences(found, body, name, first_lines[name])
 
 
 def _figure_differences(card: CardText, expected: CardText) -> Iterator[str]:
-    """Of sections that both have, the cells that both have and that differ."""
+    """Of a card of another version: tables that are missing, and of the others what both versions must have alike."""
     for name, body in expected.sections.items():
-        pairs = list(zip(tables(card.sections.get(name, "")), tables(body), strict=False))
+        if not tables(body):
+            continue
+        if name not in card.sections:
+            yield f"{CARD_FILE} lacks the section `{name}`"
+            continue
+        section = card.sections[name]
+        pairs = list(zip(tables(section), tables(body), strict=False))
         for number, (table, wanted) in enumerate(pairs, start=1):
+            place = _place(name, number, len(pairs))
+            if name == _FIGURES:
+                yield from _table_differences(table, wanted, place)
+                continue
             found, cells = _cells(table), _cells(wanted)
             yield from _cell_differences(
                 {key: found[key] for key in found if key in cells},
                 {key: cells[key] for key in cells if key in found},
-                _place(name, number, len(pairs)),
+                place,
             )
+        yield from _count_differences(section, body, name)
+
+
+def _count_differences(found: str, expected: str, section: str) -> Iterator[str]:
+    if len(tables(found)) != len(tables(expected)):
+        counts = f"{len(tables(found))}, and {len(tables(expected))} by {PROVENANCE_FILE}"
+        yield f"{CARD_FILE}, section `{section}`: the number of tables is {counts}"
 
 
 def _place(section: str, number: int, count: int) -> str:
@@ -174,9 +224,8 @@ def _place(section: str, number: int, count: int) -> str:
 
 def _table_differences(found: Table, expected: Table, place: str) -> Iterator[str]:
     if found.header != expected.header:
-        yield f"{place}: its columns are {' | '.join(found.header)}, and {' | '.join(expected.header)} by " + (
-            PROVENANCE_FILE
-        )
+        columns, wanted = (cut(" | ".join(table.header)) for table in (found, expected))
+        yield f"{place}: its columns are {columns}, and {wanted} by {PROVENANCE_FILE}"
         return
     yield from _cell_differences(_cells(found), _cells(expected), place)
 
@@ -185,8 +234,8 @@ def _cell_differences(found: _Cells, expected: _Cells, place: str) -> Iterator[s
     for key in [*expected, *(key for key in found if key not in expected)]:
         if found.get(key) != expected.get(key):
             (row, _), (column, _) = key
-            claimed, wanted = (cells.get(key, "nothing") for cells in (found, expected))
-            where = f"{place}, row {row.strip('*')!r}" + (f", column {column!r}" if column else "")
+            claimed, wanted = (cut(cells.get(key, "nothing")) for cells in (found, expected))
+            where = f"{place}, row {in_short(row.strip('*'))}" + (f", column {in_short(column)}" if column else "")
             yield f"{where}: the card says {claimed}, {PROVENANCE_FILE} {wanted}"
 
 
@@ -219,8 +268,8 @@ def _line_differences(found: str, expected: str, section: str, first_line: int) 
         if tag == "equal":
             continue
         number = first_line + (ours[start][0] if start < len(ours) else ours[-1][0] + 1 if ours else 0)
-        said = " / ".join(line for _, line in ours[start:end]) or "nothing"
-        wanted = " / ".join(line for _, line in theirs[other_start:other_end]) or "nothing"
+        said = cut(" / ".join(line for _, line in ours[start:end])) or "nothing"
+        wanted = cut(" / ".join(line for _, line in theirs[other_start:other_end])) or "nothing"
         yield (
             f"{CARD_FILE}, line {number}, section `{section}`: the card says “{said}”, and by {PROVENANCE_FILE} it is "
             f"“{wanted}”"

@@ -6,23 +6,21 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import cast
+from http import HTTPStatus
+from pathlib import Path
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, RepoFile
+from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.hf_api import CommitInfo
 
 from hfloop.errors import UserError
 from hfloop.hub.client import hub_errors, waiting_for
-from hfloop.hub.destination import Destination
-from hfloop.hub.failures import HUB_FAILURES, in_words
+from hfloop.hub.destination import Destination, with_more
+from hfloop.hub.failures import HUB_FAILURES, in_words, status_of
 from hfloop.hub.plan import Plan
-from hfloop.hub.repository import Repository, looks_after, read_repository
+from hfloop.hub.repository import Repository, UnseenCommitError, is_lost, looks_after, read_repository
 
 logger = logging.getLogger("hfloop")
-
-
-class UnseenCommitError(UserError):
-    """Whether there is a commit could not be seen."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ def kept_repository(destination: Destination) -> Iterator[None]:
     except UnseenCommitError:
         raise
     except UserError as error:
-        raise UserError(f"{str(error).rstrip('.')}; {destination.repo_id} is as it was.") from None
+        raise with_more(error, f"{destination.repo_id} is as it was") from None
 
 
 def make_commit(api: HfApi, destination: Destination, before: Repository, plan: Plan, message: str) -> Commit:
@@ -64,6 +62,7 @@ def make_commit(api: HfApi, destination: Destination, before: Repository, plan: 
         UnseenCommitError: whether there is one cannot be seen.
     """
     repo_id = destination.repo_id
+    proposed = _proposals(api, repo_id) if destination.create_pr else {}
     additions = [_addition(name, plan) for name in plan.sent]
     with waiting_for(f"the upload to {repo_id}"), hub_errors(f"the upload to {repo_id} failed"):
         if additions:
@@ -76,7 +75,6 @@ def make_commit(api: HfApi, destination: Destination, before: Repository, plan: 
                 # a .gitignore that somebody put there would silently leave files out
                 gitignore_content="# nothing" if ".gitignore" in before.files else None,
             )
-    proposed = _proposals(api, destination) if destination.create_pr else set()
     try:
         with waiting_for(f"the commit to {repo_id}"):
             info = api.create_commit(
@@ -89,20 +87,27 @@ def make_commit(api: HfApi, destination: Destination, before: Repository, plan: 
             )
         return _told(info)
     except HUB_FAILURES as error:
-        commit = _made_after_all(api, destination, before, plan, proposed, error)
+        with waiting_for(f"word whether {repo_id} has the commit"):
+            commit = _made_after_all(api, destination, before, plan, proposed, error)
         if commit is None:
-            raise UserError(f"the commit to {repo_id} failed: {in_words(error)}.") from None
+            late = "; nothing of it is to be seen, and should the Hub still finish it, the next try finds it there"
+            raise UserError(f"the commit to {repo_id} failed: {in_words(error)}{late * is_lost(error)}.") from None
         return commit
     except KeyboardInterrupt as interruption:
-        commit = _made_after_all(api, destination, before, plan, proposed, interruption)
-        logger.info("interrupted: %s", f"{repo_id} is as it was" if commit is None else f"published as {commit.url}")
+        with waiting_for(f"word whether {repo_id} has the commit"):
+            commit = _made_after_all(api, destination, before, plan, proposed, interruption)
+        unseen = "nothing of the commit is to be seen; should the Hub still finish it, the next try finds it there"
+        logger.info("interrupted: %s", unseen if commit is None else f"published as {commit.url}")
         raise
 
 
 def _addition(name: str, plan: Plan) -> CommitOperationAdd:
+    """What the library sends; it reads a large file once more, which must still be what was looked at."""
     file = plan.outgoing[name]
     addition = CommitOperationAdd(name, file.content)
-    addition.upload_info.sha256 = bytes.fromhex(file.sha256)  # known already; else the library reads the file for it
+    is_link = isinstance(file.content, Path) and file.content.is_symlink()
+    if is_link or addition.upload_info.sha256.hex() != file.sha256:
+        raise UserError(f"{name} was altered after it was looked at: wait until nobody writes to the release.")
     return addition
 
 
@@ -111,19 +116,28 @@ def _told(info: CommitInfo) -> Commit:
 
 
 def _made_after_all(
-    api: HfApi, destination: Destination, before: Repository, plan: Plan, proposed: set[str], error: BaseException
+    api: HfApi,
+    destination: Destination,
+    before: Repository,
+    plan: Plan,
+    proposed: dict[str, str] | None,
+    error: BaseException,
 ) -> Commit | None:
     """The commit whose answer was an error, if it is there all the same.
 
     Raises:
-        UnseenCommitError: that cannot be seen.
+        UnseenCommitError: that cannot be seen, or there is another commit than ours.
     """
+    if isinstance(error, Exception) and not is_lost(error):  # the Hub refused it
+        return None
     for _ in looks_after(error):
         try:
             if destination.create_pr:
-                commit = _new_proposal(api, destination, plan, proposed)
+                commit = _new_proposal(api, destination.repo_id, plan, proposed)
             else:
                 commit = _new_head(api, destination, before, plan)
+        except UnseenCommitError:
+            raise
         except UserError as unseen:
             raise UnseenCommitError(
                 f"{destination.repo_id} may have its commit or not, and nothing in between: the answer was lost "
@@ -135,25 +149,38 @@ def _made_after_all(
 
 
 def _new_head(api: HfApi, destination: Destination, before: Repository, plan: Plan) -> Commit | None:
-    after = read_repository(api, destination)
-    if after.head is None or after.head == before.head or not plan.has_happened_to(after.files):
-        return None
-    return Commit(after.head, f"{api.endpoint}/{destination.repo_id}/commit/{after.head}")
-
-
-def _proposals(api: HfApi, destination: Destination) -> set[str]:
-    """The references of all pull requests, such as `refs/pr/1`."""
     repo_id = destination.repo_id
+    after = read_repository(api, destination)
+    if after.head is None or after.head == before.head:
+        return None
+    if not plan.has_happened_to(after.files):
+        raise UnseenCommitError(
+            f"the answer to the commit to {repo_id} was lost, and the commit that is there now ({after.head}) does "
+            f"not hold exactly what was sent: look at {api.endpoint}/{repo_id}/commits/{destination.revision}."
+        )
+    return Commit(after.head, f"{api.endpoint}/{repo_id}/commit/{after.head}")
+
+
+def _proposals(api: HfApi, repo_id: str) -> dict[str, str] | None:
+    """The heads of all pull requests by their references, such as `refs/pr/1`; None where the server tells none."""
     with waiting_for(f"the pull requests of {repo_id}"), hub_errors(f"{repo_id} could not be looked at"):
-        refs = api.list_repo_refs(repo_id, include_pull_requests=True)
-    return {each.ref for each in refs.pull_requests or []}
+        try:
+            refs = api.list_repo_refs(repo_id, include_pull_requests=True)
+        except HfHubHTTPError as error:
+            if status_of(error) != HTTPStatus.NOT_FOUND:
+                raise
+            return None
+    return {each.ref: each.target_commit for each in refs.pull_requests or []}
 
 
-def _new_proposal(api: HfApi, destination: Destination, plan: Plan, known: set[str]) -> Commit | None:
-    for ref in sorted(_proposals(api, destination) - known):
-        proposal = Destination(destination.repo_id, revision=ref)
-        after = read_repository(api, proposal)
-        if plan.has_happened_to(after.files):
-            number = ref.rpartition("/")[2]
-            return Commit(cast(str, after.head), f"{api.endpoint}/{destination.repo_id}/discussions/{number}")
+def _new_proposal(api: HfApi, repo_id: str, plan: Plan, known: dict[str, str] | None) -> Commit | None:
+    now = _proposals(api, repo_id)
+    if known is None or now is None:
+        raise UserError(f"{repo_id} does not tell its pull requests.")
+    for ref in sorted(now.keys() - known.keys()):
+        with waiting_for(f"what {ref} of {repo_id} holds"), hub_errors(f"{ref} of {repo_id} could not be looked at"):
+            tree = api.list_repo_tree(repo_id, recursive=True, revision=now[ref])
+            files = {each.path: each for each in tree if isinstance(each, RepoFile)}
+        if plan.has_happened_to(files):
+            return Commit(now[ref], f"{api.endpoint}/{repo_id}/discussions/{ref.rpartition('/')[2]}")
     return None

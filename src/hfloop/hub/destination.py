@@ -22,11 +22,19 @@ _OTHER_KINDS = ("datasets", "spaces", "models", "buckets", "kernels")
 
 
 class AnotherDestination(UserError):
-    """What is refused is where, not what: `instead` is what was probably meant."""
+    """What is refused is where, not what: `instead` is what was probably meant, if that can be told."""
 
-    def __init__(self, message: str, instead: Destination) -> None:
+    def __init__(self, message: str, instead: Destination | None) -> None:
         super().__init__(message)
         self.instead = instead
+
+
+def with_more(error: UserError, more: str) -> UserError:
+    """An error of the same kind with another clause at its end."""
+    message = f"{str(error).rstrip('.')}; {more}."
+    return (
+        AnotherDestination(message, error.instead) if isinstance(error, AnotherDestination) else type(error)(message)
+    )
 
 
 @dataclass(frozen=True)
@@ -101,34 +109,53 @@ def found(api: HfApi, destination: Destination) -> Destination:
     with waiting_for("who you are"), hub_errors(failed):
         account = api.whoami()
         user = str(account["name"])
-    if _role(account) == "read":
+    if _may_only_read(account):
         raise UserError(
             f"{failed}: the token of {user} may only read; make one with write "
             f"rights at {api.endpoint}/settings/tokens, then run `hf auth login`, or set HF_TOKEN."
         )
     if "/" not in destination.repo_id:
         return replace(destination, repo_id=f"{user}/{destination.repo_id}")
-    namespace = destination.repo_id.partition("/")[0]
-    own = _namespaces(account)
-    if own is not None and namespace.lower() not in own and not destination.create_pr:
+    namespace, _, name = destination.repo_id.partition("/")
+    own, all_are_told = _namespaces(account)
+    if namespace.lower() in own:
+        spelt, role = own[namespace.lower()]
+        if role == "read" and not destination.create_pr:
+            raise UserError(
+                f"{failed}: {user} may only read in the organisation {spelt}; ask its administrators for the role "
+                "`contributor` or `write`."
+            )
+        return replace(destination, repo_id=f"{spelt}/{name}")
+    if all_are_told and not destination.create_pr:
         raise AnotherDestination(
-            f"{failed}: {namespace} is neither you ({user}) nor an organisation of yours.",
-            replace(destination, repo_id=f"{user}/{destination.repo_id.partition('/')[2]}"),
+            f"{failed}: {namespace} is neither you ({user}) nor an organisation of yours: propose the change with "
+            "--create-pr, or publish to a name of your own.",
+            replace(destination, repo_id=f"{user}/{name}"),
         )
     return destination
 
 
-def _role(account: dict[str, Any]) -> str | None:
-    """What the token may do in all (`read`, `write`, `fineGrained`); None where the server does not tell."""
+def _may_only_read(account: dict[str, Any]) -> bool:
+    """Whether the token is one that may write nowhere; False where the server does not tell, and has to decide."""
     auth = account.get("auth")
     token = auth.get("accessToken") if isinstance(auth, dict) else None
-    return token.get("role") if isinstance(token, dict) else None
+    if not isinstance(token, dict):
+        return False
+    scopes = token.get("fineGrained")
+    if token.get("role") != "fineGrained" or not isinstance(scopes, dict):
+        return token.get("role") == "read"
+    permissions = [*(scopes.get("global") or [])]
+    for scope in scopes.get("scoped") or []:
+        permissions += scope.get("permissions") or []
+    return not any(str(each).endswith("write") for each in permissions)
 
 
-def _namespaces(account: dict[str, Any]) -> set[str] | None:
-    """The user and their organisations, in small letters; None where the server does not tell, and has to decide."""
-    organisations = account.get("orgs")
-    if not isinstance(organisations, list):
-        return None
-    names = [each.get("name") for each in organisations if isinstance(each, dict)]
-    return {name.lower() for name in [account["name"], *names] if isinstance(name, str)}
+def _namespaces(account: dict[str, Any]) -> tuple[dict[str, tuple[str, str | None]], bool]:
+    """The user and their organisations: by the name in small letters, the name as it is spelt and the role there.
+
+    Also whether the server tells of organisations at all; else it has to decide.
+    """
+    orgs = account.get("orgs")
+    told = [each for each in orgs if isinstance(each, dict)] if isinstance(orgs, list) else []
+    names = [(account["name"], None), *((each.get("name"), each.get("roleInOrg")) for each in told)]
+    return {name.lower(): (name, role) for name, role in names if isinstance(name, str)}, isinstance(orgs, list)

@@ -31,7 +31,8 @@ HUB_FAILURES = (
 """What huggingface_hub, httpx2 and hf_xet raise; put only calls of theirs into a block that catches all of these."""
 
 _LONGEST = 300
-_TOKEN = re.compile(r"\b(hf|api_org|hf_jwt|hf_oauth)_[A-Za-z0-9._-]{6,}")
+_TOKEN = re.compile(r"\b(hf|api_org|hf_jwt|hf_oauth)_[A-Za-z0-9._-]{16,}")
+_CREDENTIALS = re.compile(r"://[^/@\s]+@")  # of an endpoint behind a proxy, say
 _MENDS = {
     401: "log in with `hf auth login`, or set HF_TOKEN to a token that is valid",
     402: "the account has to pay for this",
@@ -93,10 +94,10 @@ def status_of(error: BaseException) -> int | None:
 
 
 def without_tokens(text: str) -> str:
-    """The text with every token in it masked, should a server repeat one."""
+    """The text with every token masked, should a server repeat one, and every password in a URL."""
     if token := get_token():
         text = text.replace(token, "hf_…")
-    return _TOKEN.sub(r"\1_…", text)
+    return _CREDENTIALS.sub("://…@", _TOKEN.sub(r"\1_…", text))
 
 
 def _root(error: BaseException) -> BaseException:
@@ -124,7 +125,7 @@ def _answer_in_words(error: errors.HfHubHTTPError) -> str:
 
 
 def _phrase(status: int) -> str:
-    return f" ({HTTPStatus(status).phrase})" if status in HTTPStatus._value2member_map_ else ""
+    return next((f" ({known.phrase})" for known in HTTPStatus if known == status), "")
 
 
 def _server_message(error: errors.HfHubHTTPError) -> str:

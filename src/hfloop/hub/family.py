@@ -26,6 +26,21 @@ class RenderedCard:
     results: list[EvalResultEntry]
 
 
+@dataclass(frozen=True)
+class Measured:
+    """A model measured again on its data, and that data described again.
+
+    Attributes:
+        report: the figures in the form of `provenance["report"]`.
+        facts: of the data, in the form of `hfloop.json`.
+        recorded: the same parts of `hfloop.json`, as they are there.
+    """
+
+    report: dict[str, Any]
+    facts: dict[str, Any]
+    recorded: dict[str, Any]
+
+
 class Family(ABC):
     """One family of models, such as token classifiers; it holds no model and no state."""
 
@@ -57,7 +72,7 @@ class Family(ABC):
     @abstractmethod
     def measure(
         self, folder: Path, name: str, provenance: dict[str, Any], data: str | None, train_data: str | None
-    ) -> dict[str, Any]:
+    ) -> Measured:
         """Measure the model again by the recorded protocol on the recorded data.
 
         Args:
@@ -69,11 +84,19 @@ class Family(ABC):
             train_data: what the model learned from, where the figures need it; None as for `data`.
 
         Returns:
-            The figures in the form of `provenance["report"]`.
+            The figures, and the facts of the data as far as it was read.
 
         Raises:
             UserError: the data is missing, cannot be read, or is not what the figures were measured on.
         """
+
+    def unchecked(self, provenance: dict[str, Any]) -> list[str]:
+        """A sentence for each part of a release that neither :meth:`probe` nor :meth:`measure` looks at.
+
+        Args:
+            provenance: what its `hfloop.json` holds.
+        """
+        return []
 
 
 FamilyOf = Callable[[dict[str, Any], str], Family]

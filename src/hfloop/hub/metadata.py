@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from reprlib import Repr
 from typing import Any
 
 from huggingface_hub.errors import HFValidationError
@@ -17,6 +18,7 @@ _WORDS_OR_LISTS = ("language", "license", "datasets", "base_model")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*|code|multilingual")
 _LICENSE = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 _PIPELINE_TAG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
+_MOST_SHOWN = 200  # characters
 _CO2_TEXTS = ("source", "training_type", "geographical_location", "hardware_used")
 
 
@@ -149,4 +151,22 @@ def _is_number(value: Any) -> bool:
 
 
 def _shown(value: Any) -> str:
-    return "nothing" if value is None else f"`{value}`"[:80]
+    return "nothing" if value is None else f"`{as_said(value)}`"[:80]
+
+
+def in_short(value: Any) -> str:
+    """A value as Python writes it, in at most 200 characters; of YAML's aliases, which can unfold without end, too."""
+    brief = Repr()
+    brief.maxlevel, brief.maxlist, brief.maxdict = 3, 10, 10
+    brief.maxstring = brief.maxlong = brief.maxother = 200
+    return cut(brief.repr(value))
+
+
+def as_said(value: Any) -> str:
+    """The same of a text without quotes."""
+    return cut(value) if isinstance(value, str) else in_short(value)
+
+
+def cut(text: str) -> str:
+    """The first 200 characters of a text that somebody else wrote."""
+    return text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 1] + "…"

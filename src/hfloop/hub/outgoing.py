@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from hfloop.errors import UserError
 from hfloop.hub.card import results_text
 from hfloop.hub.card_text import parse_card, read_card
+from hfloop.hub.destination import AnotherDestination
 from hfloop.hub.family import Family, FamilyOf, RenderedCard
 from hfloop.hub.metadata import check_metadata
 from hfloop.hub.plan import OutgoingFile, recorded_file, text_file
@@ -25,6 +27,8 @@ from hfloop.release import (
     release_folder,
     wrong_files,
 )
+
+logger = logging.getLogger("hfloop")
 
 
 @dataclass(frozen=True)
@@ -91,10 +95,25 @@ def outgoing_files(
     parse_card(local, str(release.folder / CARD_FILE))
     cards.append((local, render_card(family, release.provenance, ".", name)))
     card = merge_cards(fresh, cards)
+    if CARD_FILE in there:
+        _say_what_stays(parse_card(local).metadata, parse_card(card).metadata, repo_id)
     if problems := check_metadata(parse_card(card).metadata):
         raise UserError(f"the card's metadata is not what the Hub takes: {' '.join(problems)}")
     rendered = {CARD_FILE: text_file(card), RESULTS_FILE: text_file(results_text(fresh))}
     return {file: rendered.get(file) or release.files[file] for file in file_names(release.provenance)}
+
+
+def _say_what_stays(ours: Mapping[str, Any], merged: Mapping[str, Any], repo_id: str) -> None:
+    """Warn of metadata in the folder that give way to what people wrote on the Hub."""
+    for key, value in ours.items():
+        if key != "model-index" and not isinstance(value, list) and merged.get(key) != value:
+            logger.warning(
+                "%s: %s is %r in the folder and %r on the Hub, where it stays: change it there",
+                CARD_FILE,
+                key,
+                value,
+                merged.get(key),
+            )
 
 
 def earlier_release(text: str | None, repo_id: str, family: str) -> dict[str, Any] | None:
@@ -117,9 +136,9 @@ def earlier_release(text: str | None, repo_id: str, family: str) -> dict[str, An
         except UserError:
             return None
     if earlier["family"] != family:
-        raise UserError(
-            f"{repo_id} holds a model of another family ({earlier['family']}, not {family}): choose another name, "
-            f"or take {PROVENANCE_FILE} away there."
+        raise AnotherDestination(
+            f"{repo_id} holds a model of another family ({earlier['family']}, not {family}): choose another name.",
+            None,
         )
     return earlier
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from huggingface_hub import RepoFile
 
-_KEPT_IN_MEMORY_BYTES = 1 << 20
+_KEPT_IN_MEMORY_BYTES = 16 << 20  # more than the Hub takes without LFS, which compares what arrives with its sha256
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,11 @@ class OutgoingFile:
 
     def is_at(self, remote: RepoFile | None) -> bool:
         """Whether the Hub holds this very file there."""
-        if remote is None or remote.size != self.size:
+        if remote is None:
             return False
-        return remote.lfs.sha256 == self.sha256 if remote.lfs is not None else remote.blob_id == self.git_oid
+        if remote.lfs is not None:
+            return remote.lfs.sha256 == self.sha256
+        return remote.size == self.size and remote.blob_id == self.git_oid
 
 
 def text_file(text: str) -> OutgoingFile:

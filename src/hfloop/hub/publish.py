@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from pathlib import Path
 
 from huggingface_hub import HfApi
@@ -23,9 +24,14 @@ from hfloop.hub.plan import Plan
 from hfloop.hub.readback import read_back
 from hfloop.hub.repository import Repository, new_repository, read_repository, read_texts, refuse_another_type
 from hfloop.plain import speak_plainly
-from hfloop.release import CARD_FILE, PROVENANCE_FILE, file_names, release_folder
+from hfloop.release import CARD_FILE, PROVENANCE_FILE, file_names, may_be_loaded, release_folder
 
 logger = logging.getLogger("hfloop")
+
+
+class NotAgreed(Exception):
+    """Somebody was asked, and said no."""
+
 
 Agreed = Callable[[str], bool]
 """Is told what will change, and says whether it shall."""
@@ -70,11 +76,22 @@ def publish_command(
     with _told_how_to_try_again(folder, destination, *flags):
         if dry_run:
             return _prepared(hub_api(), folder, destination, family_of).told()
-        return publish(folder, destination, family_of, _asked if _is_answered() and not confirmed else _told)
+        try:
+            return publish(folder, destination, family_of, _asked if _is_answered() and not confirmed else _told)
+        except NotAgreed:
+            logger.info("not published: nothing was changed")
+            raise SystemExit(1) from None
+        except KeyboardInterrupt:
+            logger.info("to try again: %s", destination.command(folder, *flags))
+            raise
 
 
-def check_destination(destination: Destination) -> Destination:
+def check_destination(destination: Destination, family: str) -> Destination:
     """Refuse a recipe's destination that can be seen to be wrong before there is anything to publish.
+
+    Args:
+        destination: where the release will go.
+        family: what the recipe trains.
 
     Returns:
         The destination with its namespace.
@@ -86,9 +103,10 @@ def check_destination(destination: Destination) -> Destination:
     api = hub_api()
     try:
         named = found(api, destination)
-        _read(api, named)
+        texts = read_texts(api, named.repo_id, _read(api, named), [PROVENANCE_FILE])
+        earlier_release(texts.get(PROVENANCE_FILE), named.repo_id, family)
     except AnotherDestination as error:
-        if error.instead.repo_id == destination.repo_id:
+        if error.instead is None or error.instead.repo_id == destination.repo_id:
             raise
         raise UserError(f"{str(error).rstrip('.')}: say --hub_model_id {error.instead.repo_id}.") from None
     return named
@@ -106,7 +124,8 @@ def publish_or_say_how(folder: Path, destination: Destination, family_of: Family
     except UserError as error:
         raise UserError(f"the release is complete in {folder}, but {error}") from None
     except KeyboardInterrupt:
-        logger.info("the release is complete in %s; to publish it: %s", folder, destination.command(folder))
+        command = destination.command(folder)
+        logger.info("the release is complete in %s; to publish it, or to look at what arrived: %s", folder, command)
         raise
 
 
@@ -124,22 +143,30 @@ def publish(folder: Path, destination: Destination, family_of: FamilyOf, agreed:
 
     Raises:
         UserError: what stands in the way; the repository is as it was, or, where the message says so, complete.
+        NotAgreed: `agreed` said no.
     """
     api = hub_api()
     prepared = _prepared(api, folder, destination, family_of)
     if prepared.plan.changes_nothing() and prepared.repository.head is not None:
-        head = prepared.repository.head
-        with _told_that_it_is_complete(prepared.destination.repo_id, f"holds this release already (commit {head})"):
-            _look_at_what_arrived(api, prepared, head)
-        repo_id = prepared.destination.repo_id
-        return f"nothing to publish: {repo_id} already holds this release (commit {head}); it was read back and works"
+        return _nothing_to_publish(api, prepared, prepared.repository.head)
     if not agreed(prepared.told()):
-        return "not published: nothing was changed"
+        raise NotAgreed
     commit = _committed(api, prepared)
+    if commit.oid == prepared.repository.head:  # the Hub found every file to be there already
+        return _nothing_to_publish(api, prepared, commit.oid)
     with _told_that_it_is_complete(prepared.destination.repo_id, f"is complete: {commit.url}"):
         _look_at_what_arrived(api, prepared, commit.oid)
     done = "proposed" if destination.create_pr else "published"
     return f"{done}: {commit.url}\ncommit {commit.oid}, read back: every file is what was sent, and the model works"
+
+
+def _nothing_to_publish(api: HfApi, prepared: _Prepared, head: str) -> str:
+    repo_id = prepared.destination.repo_id
+    with _told_that_it_is_complete(repo_id, f"holds this release already (commit {head})"):
+        _look_at_what_arrived(api, prepared, head)
+    branch = prepared.destination.revision
+    where = repo_id if branch == Destination.revision else f"{branch} of {repo_id}"
+    return f"nothing to publish: {where} already holds this release (commit {head}); it was read back and works"
 
 
 @dataclass(frozen=True)
@@ -170,6 +197,13 @@ def _prepared(api: HfApi, folder: Path, destination: Destination, family_of: Fam
     outgoing = outgoing_files(release, named.repo_id, texts, earlier)
     owned = frozenset() if earlier is None else frozenset(file_names(earlier))
     plan = Plan(outgoing, repository.files, owned)
+    if taken := [name for name in plan.kept if may_be_loaded(name)]:
+        raise AnotherDestination(
+            f"{named.repo_id} holds {', '.join(taken)}, which is not of the release, and which loaders may take for a "
+            f"part of it: take it away at {api.endpoint}/{named.repo_id}/tree/{named.revision}, or choose another "
+            "name.",
+            named,
+        )
     content = outgoing[CARD_FILE].content
     if not plan.changes_nothing() and isinstance(content, bytes):
         _let_the_hub_check(api, content.decode())
@@ -205,18 +239,18 @@ def _let_the_hub_check(api: HfApi, card: str) -> None:
                 json={"content": card, "repoType": "model"},
                 headers=build_hf_headers(),
             )
-            answer = response.json()
-            problems = [str(each["message"]) for each in answer.get("errors", [])]
-            remarks = [str(each["message"]) for each in answer.get("warnings", [])]
+            answer = response.json() if response.status_code in (HTTPStatus.OK, HTTPStatus.BAD_REQUEST) else {}
+            problems = [str(each["message"]) for each in answer.get("errors") or []]
+            remarks = [str(each["message"]) for each in answer.get("warnings") or []]
     except HUB_FAILURES as error:
         logger.warning("the Hub did not check the card's metadata: %s; going on", in_words(error))
         return
-    if response.is_server_error or (response.is_client_error and not problems):
+    if response.is_error and not problems:
         logger.warning("the Hub did not check the card's metadata: it answers %d; going on", response.status_code)
         return
     if problems:
         raise UserError(
-            without_tokens(f"the Hub refuses the card's metadata: {' '.join('; '.join(problems).split())}.")
+            without_tokens(f"the Hub refuses the metadata of README.md: {' '.join('; '.join(problems).split()):.400}.")
         )
     for remark in remarks:
         logger.warning("the Hub remarks on the card's metadata: %s", without_tokens(" ".join(remark.split())))
@@ -229,8 +263,7 @@ def _committed(api: HfApi, prepared: _Prepared) -> Commit:
         if prepared.repository.exists:
             with kept_repository(destination):
                 return make_commit(api, destination, prepared.repository, prepared.plan, message)
-        with new_repository(api, destination):
-            made = read_repository(api, destination)
+        with new_repository(api, destination) as made:
             return make_commit(api, destination, made, Plan(prepared.plan.outgoing, made.files), message)
 
 
@@ -246,8 +279,10 @@ def _told_how_to_try_again(folder: Path, destination: Destination, *flags: str) 
         yield
     except UserError as error:
         instead = error.instead if isinstance(error, AnotherDestination) else destination
-        command = instead.command(folder, *flags)
-        raise UserError(f"{str(error).rstrip('.')}; to try again: {command}") from None
+        said = str(error).rstrip(".")
+        if instead is not None:
+            said += f"; to try again: {instead.command(folder, *flags)}"
+        raise UserError(without_tokens(f"{said}{'.' * (instead is None)}")) from None
 
 
 @contextmanager
@@ -256,6 +291,9 @@ def _told_that_it_is_complete(repo_id: str, complete: str) -> Iterator[None]:
         yield
     except UserError as error:
         raise UserError(f"{repo_id} {complete}; but {error}") from None
+    except KeyboardInterrupt:
+        logger.info("interrupted: %s %s; it was not looked at whether everything arrived", repo_id, complete)
+        raise
 
 
 def _is_answered() -> bool:

@@ -22,7 +22,7 @@ def reading_record(name: str, what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise UserError(f"{name}: its {PROVENANCE_FILE} does not say {what} ({type(error).__name__}).") from error
 
 

@@ -20,7 +20,6 @@ from hfloop.hub.card_text import (
     Part,
     code_blocks,
     fence_of,
-    is_free_text,
     lines_of,
     model_id_of,
     parse_card,
@@ -175,20 +174,33 @@ def _closed(text: str, line_end: str) -> str:
 
 
 def _union(first: str, second: str) -> str:
-    """The lines of both texts, common ones once and each text's in order, so that a union with either is the same."""
+    """Both texts, what they share once and each one's in order, so that a union with either is the same.
+
+    What differs is kept whole from heading to heading: lines of two texts among each other would be nobody's.
+    """
     ours, theirs = lines_of(first), lines_of(second)
     if not second.strip() or _is_subsequence(theirs, ours):
         return first or second
     if not first.strip() or _is_subsequence(ours, theirs):
         return second
+    sections, their_sections = _from_heading_to_heading(ours), _from_heading_to_heading(theirs)
     merged: list[str] = []
-    matcher = difflib.SequenceMatcher(a=ours, b=theirs, autojunk=False)
+    matcher = difflib.SequenceMatcher(a=sections, b=their_sections, autojunk=False)
     for tag, start, end, their_start, their_end in matcher.get_opcodes():
-        merged += ours[start:end]
+        merged += sections[start:end]
         if tag != "equal":
-            merged += theirs[their_start:their_end]
-    text = "".join(merged)
-    return text if is_free_text(text) else first + second  # interleaved code blocks may open one another
+            merged += their_sections[their_start:their_end]
+    return "".join(merged)
+
+
+def _from_heading_to_heading(lines: Sequence[str]) -> list[str]:
+    """The text in pieces, each but the first beginning with a heading; a `#` in a code block is none."""
+    pieces = [""]
+    for line, block in zip(lines, code_blocks(lines)[0], strict=True):
+        if not block and re.match(r" {0,3}#{1,6}\s", line):
+            pieces.append("")
+        pieces[-1] += line
+    return [piece for piece in pieces if piece]
 
 
 def _is_subsequence(few: Sequence[str], many: Sequence[str]) -> bool:

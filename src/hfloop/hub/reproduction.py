@@ -21,15 +21,21 @@ def reproduction(provenance: Mapping[str, Any], paths: Iterable[str]) -> dict[st
     return {
         "command": recipe_command(provenance),
         "paths": [f"`--{name}`" for name in paths if name in chosen and config[name] is not None],
+        "threads": provenance["hardware"]["threads"],
         "fingerprints": {name: split["sha256"] for name, split in provenance["data"]["splits"].items()},
     }
 
 
 def recipe_command(provenance: Mapping[str, Any]) -> str:
-    """The shell command that trains with the same configuration: every setting that was not the default."""
+    """The shell command that trains with the same configuration: every setting that was not the default.
+
+    Also the precision where it was `auto`, which can be another one on another machine.
+    """
     hardware, config = provenance["hardware"], provenance["config"]
     flags = [_flag(name, config[name]) for name in provenance["non_default"]]
-    launch = f"{_launcher(hardware)} recipes/{provenance['recipe']}.py"
+    if config.get("mixed_precision") == "auto":
+        flags.append(_flag("mixed_precision", hardware["mixed_precision"]))
+    launch = f"{_launcher(hardware)} {shlex.quote('recipes/' + provenance['recipe'] + '.py')}"
     line = " ".join([launch, *flags])
     return line if len(line) <= LINE_LENGTH else " \\\n  ".join([launch, *flags])
 
@@ -72,6 +78,12 @@ def hardware_text(provenance: Mapping[str, Any]) -> str:
     hardware = provenance["hardware"]
     processes = f" in {hardware['processes']} processes" if hardware["processes"] > 1 else ""
     return f"{hardware['device']}{processes}, mixed precision {hardware['mixed_precision']}"
+
+
+def weights_text(provenance: Mapping[str, Any], moment: str) -> str:
+    """Which weights are released: those of the moving average, or the last ones where nothing was averaged."""
+    averaged = provenance["config"].get("ema_decay") != 0
+    return f"exponential moving average after {moment}" if averaged else f"those after {moment}, not averaged"
 
 
 def _launcher(hardware: Mapping[str, Any]) -> str:

@@ -9,31 +9,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hfloop import __version__
 from hfloop.errors import UserError
 from hfloop.files import sha256_of_file
 from hfloop.hub.card_text import model_id_of, parse_card, read_card
 from hfloop.hub.checkout import Checkout, checked_out
-from hfloop.hub.claims import card_differences, other_results, results_differences
+from hfloop.hub.claims import card_differences, other_results, rendered_by, results_differences, text_of_people
 from hfloop.hub.family import Family, FamilyOf, RenderedCard
 from hfloop.hub.figures import Figure, compared, table
+from hfloop.hub.metadata import as_said
 from hfloop.hub.rendering import render_card
 from hfloop.launch import processor_name
 from hfloop.plain import speak_plainly
 from hfloop.release import (
     CARD_FILE,
-    PICKLES,
     PROVENANCE_FILE,
     RESULTS_FILE,
     file_names,
+    is_pickle,
+    may_be_loaded,
     read_provenance,
     release_folder,
 )
 
 EQUAL, NOT_EQUAL, NOT_MEASURED = 0, 1, 2
-_ROUNDING = 0.01  # relative; larger differences are no other processor's
+_ROUNDING = 0.01  # relative; larger differences are no other processor's, so that no tolerance is larger
 _VERDICTS = {EQUAL: "equal", NOT_EQUAL: "not equal", NOT_MEASURED: "not measured"}
-_WEIGHTS = (".safetensors", ".index.json", ".h5", ".msgpack", *PICKLES)
-_TAKEN_BY_LOADERS = frozenset(["adapter_config.json", "added_tokens.json", "special_tokens_map.json"])
 _LEFT_BY_DOWNLOADS = (".gitattributes", ".git/", ".cache/huggingface/")
 
 
@@ -43,6 +44,7 @@ class Verification:
 
     Attributes:
         name: what the user called it.
+        tolerance: how far a figure may be off, relative to it.
         commit: its sha1, if it is on the Hub.
         findings: sentences on what is not as it should be, by part: files, card, model or figures.
         notes: sentences on what was not checked.
@@ -51,6 +53,7 @@ class Verification:
     """
 
     name: str
+    tolerance: float
     commit: str | None = None
     findings: dict[str, list[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -83,7 +86,7 @@ def verify_command(
         data: see :meth:`hfloop.hub.family.Family.measure`.
         train_data: the same.
         revision: of a repository of the Hub: a branch, a tag or a commit.
-        tolerance: how far a figure may be off, relative to it.
+        tolerance: how far a figure may be off, relative to it: 0 to 0.01.
         as_json: JSON for programs instead of lines for people.
         family_of: finds the family of the release.
 
@@ -92,17 +95,29 @@ def verify_command(
         to be wrong and the figures could not be measured.
 
     Raises:
-        UserError: there is no such release, or it cannot be read.
+        UserError: there is no such release, or it cannot be read; or the tolerance is none.
     """
     speak_plainly()
-    with _opened(model, revision) as release:
-        verification = _verified(release, family_of, data, train_data, tolerance)
+    if not 0 <= tolerance <= _ROUNDING:
+        raise UserError(
+            f"--tolerance {tolerance:g} is no rounding of another processor, which is what it is for: take 0 to "
+            f"{_ROUNDING:g}."
+        )
+    try:
+        with _opened(model, revision) as release:
+            verification = _verified(release, family_of, data, train_data, tolerance)
+    except RecursionError:
+        raise UserError(f"{model}: its {PROVENANCE_FILE} or its card nests too deeply to be read.") from None
     return (_json if as_json else _text)(verification), verification.exit_code
 
 
 def _opened(model: str, revision: str | None) -> AbstractContextManager[Checkout]:
     path = Path(model)
-    if not path.exists():
+    try:
+        is_here = path.exists()
+    except OSError:  # the name is too long for one
+        is_here = False
+    if not is_here:
         return checked_out(model, revision)
     if revision is not None:
         raise UserError(f"{model} is a folder here, and --revision is of a repository on the Hub: leave it out.")
@@ -116,7 +131,7 @@ def _verified(
     folder, name = release.folder, release.name
     provenance = read_provenance(folder, name)
     family = family_of(provenance, name)
-    verification = Verification(name, release.commit)
+    verification = Verification(name, tolerance, release.commit)
     altered = dict(_altered_files(folder, provenance))
     verification.findings["files"] = [*altered.values(), *_foreign_files(release, provenance, verification)]
     try:
@@ -129,6 +144,7 @@ def _verified(
     if altered.keys() & provenance["sha256"].keys():
         verification.not_measured = "they would not be those of what was released"
         return verification
+    verification.notes += family.unchecked(provenance)
     verification.findings["model"] = _said_by_probe(release, family, provenance)
     if verification.findings["model"]:
         verification.not_measured = "they would not be those of the model that was released"
@@ -139,9 +155,11 @@ def _verified(
         verification.not_measured = _clause(error)
         return verification
     headlines = {result.metric_type for result in card.metadata.eval_results or []}
-    verification.figures = compared(provenance["report"], measured, headlines, tolerance)
+    verification.figures = compared(
+        {**provenance["report"], **measured.recorded}, {**measured.report, **measured.facts}, headlines, tolerance
+    )
     verification.findings["figures"] = [
-        f"{figure.name} is claimed to be {figure.claimed}, and {figure.measured} was measured"
+        f"{figure.name} is claimed to be {as_said(figure.claimed)}, and {as_said(figure.measured)} was measured"
         for figure in verification.figures
         if not figure.is_equal
     ]
@@ -184,15 +202,25 @@ def _clause(error: UserError) -> str:
 def _altered_files(folder: Path, provenance: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Each file of the release that is missing or is not what `hfloop.json` records, with a sentence on it."""
     for file in file_names(provenance):
-        path = folder / file
-        if path.is_symlink():
-            yield file, f"{file} is a link, not the file itself"
-        elif not path.is_file():
-            yield file, f"{file} is missing"
-        elif path.suffix in PICKLES:
-            yield file, f"{file} may be a pickle, which can run code when it is loaded: take it away"
-        elif file in provenance["sha256"] and sha256_of_file(path) != provenance["sha256"][file]:
-            yield file, f"{file} is not what was released: its sha256 is another than {PROVENANCE_FILE} records"
+        try:
+            amiss = _amiss(folder / file, provenance["sha256"].get(file))
+        except OSError as error:  # a name too long for a file, or one that may not be read
+            amiss = f"cannot be read ({error.strerror})"
+        if amiss:
+            yield file, f"{as_said(file)} {amiss}"
+
+
+def _amiss(path: Path, sha256: str | None) -> str | None:
+    """What is wrong with a file of a release, of which `hfloop.json` records this sha256."""
+    if path.is_symlink():
+        return "is a link, not the file itself"
+    if not path.is_file():
+        return "is missing"
+    if is_pickle(path.name):
+        return "may be a pickle, which can run code when it is loaded: take it away"
+    if sha256 is not None and sha256_of_file(path) != sha256:
+        return f"is not what was released: its sha256 is another than {PROVENANCE_FILE} records"
+    return None
 
 
 def _foreign_files(release: Checkout, provenance: dict[str, Any], verification: Verification) -> Iterator[str]:
@@ -206,7 +234,7 @@ def _foreign_files(release: Checkout, provenance: dict[str, Any], verification: 
     on_the_hub = release.commit is not None
     unchecked = []
     for file in [*release.others, *(file for file in here if file not in own)]:
-        if file.endswith(_WEIGHTS) or file.rpartition("/")[2] in _TAKEN_BY_LOADERS:
+        if may_be_loaded(file):
             yield f"{file} is not part of the release, and loaders may take it for a part: take it away"
         elif on_the_hub or file.startswith(_LEFT_BY_DOWNLOADS):
             unchecked.append(file)
@@ -240,6 +268,16 @@ def _check_card(
     verification.findings["card"] = found
     if card is not None:
         found += card_differences(card, fresh)
+        if (version := rendered_by(card)) not in (None, __version__):
+            verification.notes.append(
+                f"{CARD_FILE} was rendered by hfloop {as_said(version)}: its sentences were not compared, nor its "
+                "metadata but for `model-index`"
+            )
+        if places := text_of_people(card):
+            lines = "line" if len(places) == 1 and places[0].isdecimal() else "lines"
+            verification.notes.append(
+                f"{CARD_FILE} has text outside of hfloop's markers, not checked: {lines} {_listed(places)}"
+            )
         if others := other_results(card, fresh):
             verification.notes.append(f"results of others in the card's metadata, not checked: {_listed(others)}")
         if release.commit is not None and model_id not in (".", release.name):
@@ -298,13 +336,17 @@ def _verdict(verification: Verification) -> str:
         said = f"{name} is not what it says: {count} {'finding' if count == 1 else 'findings'} ({parts})"
         return f"{said}; {unmeasured}." if verification.not_measured else f"{said}."
     count = len(verification.figures)
-    return f"{name} is what it says: its files, its card, what it does, and {count:,} figures and settings."
+    return (
+        f"{name} is what it says: its files, its card, what it does, and {count:,} figures and settings, to "
+        f"{verification.tolerance:g} of each."
+    )
 
 
 def _json(verification: Verification) -> str:
     said = {
         "model": verification.name,
         "commit": verification.commit,
+        "tolerance": verification.tolerance,
         "verdict": _VERDICTS[verification.exit_code],
         "findings": verification.findings,
         "figures": [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import Any
 
@@ -9,7 +10,7 @@ from huggingface_hub import EvalResult, EvalResultEntry, ModelCardData
 
 from hfloop.hub.card import common_context, dataset_id, markdown_table, on_one_line, render_text
 from hfloop.hub.family import RenderedCard
-from hfloop.hub.reproduction import emissions_metadata, hardware_text
+from hfloop.hub.reproduction import emissions_metadata, hardware_text, weights_text
 
 _METHOD = """@inproceedings{devlin2019bert,
   title     = {{BERT}: Pre-training of Deep Bidirectional Transformers for Language Understanding},
@@ -95,13 +96,13 @@ def _context(provenance: dict[str, Any], model_id: str) -> dict[str, Any]:
                 ["Base model", f"{base_model['name']}, {base_model['parameters']:,} parameters"],
                 ["Window", f"{provenance['window_tokens']} tokens, overlapping; documents are never truncated"],
                 ["Trained with", f"hfloop {provenance['hfloop_version']}, recipe `{provenance['recipe']}`"],
-                ["Weights", f"exponential moving average after epoch {provenance['best_epoch']}"],
+                ["Weights", weights_text(provenance, f"epoch {provenance['best_epoch']}")],
             ],
         ),
         "examples_table": _examples_table(provenance),
         "measured": {
             "split": report["split"],
-            "source": measured["source"],
+            "source": _source(measured["source"]),
             "documents": report["documents"],
             "spans": f"{report['support']:,}",
         },
@@ -118,7 +119,7 @@ def _context(provenance: dict[str, Any], model_id: str) -> dict[str, Any]:
         "training": (
             f"{provenance['steps']:,} optimizer steps in {provenance['training_seconds']:,.0f} s on "
             f"{hardware_text(provenance)}. The epoch was chosen by F1 on the validation set, each text decided once "
-            f"for a whole document: {provenance['best_epoch']} of {provenance['epochs']}."
+            f"for a whole document: {provenance['best_epoch']} of {provenance['epochs']}. {_habits_text(provenance)}"
         ),
         "epochs_table": _epochs_table(provenance),
     }
@@ -157,6 +158,11 @@ def _verification(provenance: dict[str, Any], model_id: str) -> dict[str, Any]:
     return {"commands": "\n".join(commands), "are_paths": is_named}
 
 
+def _source(source: str) -> str:
+    """What a split was read from, ready to stand in brackets: its format, if it has one, goes behind a comma."""
+    return re.sub(r"^(.+) \(([^()]+)\)$", r"\1, \2", on_one_line(source))
+
+
 def _fields_of_paths(provenance: dict[str, Any]) -> list[str]:
     """The settings that name files or folders of the machine that trained."""
     fields = ["train_file", "validation_file", "test_file"]
@@ -170,6 +176,13 @@ def _fields_of_paths(provenance: dict[str, Any]) -> list[str]:
 def _listed(names: list[str]) -> str:
     names = [on_one_line(name) for name in names]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _habits_text(provenance: dict[str, Any]) -> str:
+    trial = provenance["habits_trial"]
+    outcome = "so the model keeps that rule" if provenance["mention_habits"] else "so the model goes without that rule"
+    alone = f"{trial['without']:.4f} if every mention is decided alone"
+    return f"That F1 is {trial['with_habits']:.4f}, and {alone}, {outcome}."
 
 
 def _label_table(report: dict[str, Any]) -> str:

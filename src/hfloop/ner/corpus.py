@@ -81,19 +81,23 @@ class Corpus:
             "name": self.name,
             "hub_id": self.hub_id,
             "splits": {
-                name: {
-                    "source": self.sources[name],
-                    "documents": len(self.split(name)),
-                    "words": sum(len(document.text.split()) for document in self.split(name)),
-                    "spans": dict(sorted(Counter(s.label for d in self.split(name) for s in d.spans).items())),
-                    "sha256": fingerprint(self.split(name)),
-                }
+                name: {"source": self.sources[name], **facts_of_split(self.split(name))}
                 for name in SPLITS
                 if self.split(name)
             },
             "repairs": {kind: entry["count"] for kind, entry in self.repairs.to_dict().items()},
             "warnings": self.warnings,
         }
+
+
+def facts_of_split(documents: Sequence[Document]) -> dict[str, Any]:
+    """Counts and the fingerprint of one split."""
+    return {
+        "documents": len(documents),
+        "words": sum(len(document.text.split()) for document in documents),
+        "spans": dict(sorted(Counter(span.label for document in documents for span in document.spans).items())),
+        "sha256": fingerprint(documents),
+    }
 
 
 def fingerprint(documents: Iterable[Document]) -> str:

@@ -69,8 +69,12 @@ def evaluate_documents(
 
 def keep_habits_that_help(
     extractor: Extractor, validation: Sequence[Document], accelerator: Accelerator | None = None
-) -> None:
-    """Drop the model's mention habits from its configuration, unless they raise the F1 on the validation set."""
+) -> dict[str, float]:
+    """Drop the model's mention habits from its configuration, unless they raise the F1 on the validation set.
+
+    Returns:
+        The F1 on the validation set `with_habits` and `without`.
+    """
     config: Any = extractor.model.config
     learned = config.mention_habits
     with_habits = evaluate_documents(extractor, validation, "validation", accelerator).scores.f1
@@ -85,6 +89,7 @@ def keep_habits_that_help(
         without,
         "kept" if helps else "dropped",
     )
+    return {"with_habits": with_habits, "without": without}
 
 
 def extract_shared(

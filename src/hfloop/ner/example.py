@@ -27,11 +27,13 @@ class Example:
         text: of the example.
         spans: the score of each entity by its start, end and label.
         printed: what the card's snippets print, by the names that :func:`example_of` gives these texts.
+        settings: what the snippets pass to the stock pipeline, by its names.
     """
 
     text: str
     spans: dict[tuple[int, int, str], float]
     printed: dict[str, str]
+    settings: dict[str, Any]
 
 
 def example_of(extractor: Extractor, text: str = EXAMPLE) -> dict[str, Any]:
@@ -79,6 +81,9 @@ def differences(extractor: Extractor, recorded: Example) -> Iterator[str]:
             yield f"in the example the model finds what was not recorded: {what}"
         elif not abs(now[place] - recorded.spans[place]) <= _SCORE_TOLERANCE:  # so that NaN differs
             yield f"the model's score of {what}, is {now[place]:.4f} and was recorded as {recorded.spans[place]:.4f}"
+    for name, value in recorded.settings.items():
+        if value != found[name]:
+            yield f"`{name}` of the example is {found[name]}, and was recorded as {value}"
     for snippet, printed in recorded.printed.items():
         lines = zip_longest(printed.splitlines(), found[snippet].splitlines(), fillvalue="nothing")
         for number, (expected, line) in enumerate(lines, start=1):

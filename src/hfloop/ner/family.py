@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from hfloop.hub.family import Family, RenderedCard
+from hfloop.hub.family import Family, Measured, RenderedCard
 from hfloop.ner.card import ner_card
 
 
@@ -24,8 +24,14 @@ class NerFamily(Family):
 
     def measure(
         self, folder: Path, name: str, provenance: dict[str, Any], data: str | None, train_data: str | None
-    ) -> dict[str, Any]:
+    ) -> Measured:
         """See :meth:`hfloop.hub.family.Family.measure`."""
         from hfloop.ner.verification import measure
 
         return measure(folder, name, provenance, data)
+
+    def unchecked(self, provenance: dict[str, Any]) -> list[str]:
+        """See :meth:`hfloop.hub.family.Family.unchecked`."""
+        from hfloop.ner.verification import unchecked
+
+        return unchecked(provenance)

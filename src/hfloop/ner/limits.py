@@ -59,13 +59,13 @@ def limits(corpus: Corpus, report: NerReport) -> Iterator[str]:
     yield from limits_of_labels(corpus.train)
     per_label = report.scores.per_label.items()
     if rare := [label for label, scores in per_label if scores.support < FEW]:
-        yield f"Figures for {', '.join(rare)} rest on fewer than {FEW} gold entities each."
+        yield f"Fewer than {FEW} gold entities are behind the figures of: {', '.join(rare)}."
     if weak := [label for label, scores in per_label if scores.support and scores.f1 < WEAK_F1]:
         yield f"Found less than half right (F1 below {WEAK_F1}): {', '.join(weak)}."
     if report.coverage < 1:
         unread = 100 * (1 - report.coverage)
         yield f"The tokenizer drops some characters: {unread:.2f} % of the text was not read."
-    yield "Names, places and schools of regions, languages and trades outside the training data may be missed."
+    yield "What is particular to regions, languages and trades outside the training data may be missed."
 
 
 def limits_of_labels(documents: Sequence[Document]) -> Iterator[str]:
