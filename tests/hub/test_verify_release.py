@@ -438,7 +438,7 @@ def test_a_finding_goes_before_figures_that_cannot_be_measured(said, release):
 def test_other_data_is_not_measured_on(said, release, data_files):
     result = said(release, "--data", data_files["validation"])
     assert result.exit_code == 2
-    assert "are not the documents that the figures were measured on (sha256 " in result.verdict
+    assert "does not give the documents that the figures were measured on (sha256 " in result.verdict
 
 
 def test_data_with_one_annotation_less_is_other_data(said, release, data_files, tmp_path):

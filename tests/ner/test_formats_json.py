@@ -206,7 +206,7 @@ def test_missing_file_folder_and_empty_file(tmp_path):
     missing = tmp_path / "no.jsonl"
     with pytest.raises(UserError, match=f"^no such file: {missing}.$"):
         read_documents(missing)
-    assert error_of(tmp_path) == " cannot be read: Is a directory."
+    assert error_of(tmp_path) == " is a folder: name a file of annotated documents in it."
     (tmp_path / "empty").write_text("\n \n")
     assert error_of(tmp_path / "empty") == " is empty."
     (tmp_path / "list").write_text("[]")

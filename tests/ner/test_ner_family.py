@@ -99,7 +99,7 @@ def test_a_set_that_was_cut_is_cut_again_from_the_whole(release, tmp_path):
     with pytest.raises(UserError, match=r"on a test set that was cut from whole.jsonl: name it with --data"):
         release.measured()
     release.provenance["config"]["seed"] = 8
-    with pytest.raises(UserError, match="are not the documents"):
+    with pytest.raises(UserError, match="does not give the documents"):
         release.measured(tmp_path / "whole.jsonl")
 
 
@@ -122,7 +122,7 @@ def test_the_sample_resumes_may_be_named(release, tmp_path, data_files):
     measured_on(release.provenance, corpus, seed=3)
     write_documents(corpus.test, tmp_path / "test.jsonl", "doccano")
     assert release.measured(tmp_path / "test.jsonl")["documents"] == len(corpus.test)
-    with pytest.raises(UserError, match="are not the documents"):
+    with pytest.raises(UserError, match="does not give the documents"):
         release.measured(data_files["test"])
 
 
@@ -149,7 +149,7 @@ def test_a_data_set_of_the_hub_is_loaded_again(release, people):
     measured_on(release.provenance, corpus, dataset_name="someone/people", dataset_config_name="small", seed=1)
     assert release.measured()["documents"] == 5
     people["test"].pop()
-    with pytest.raises(UserError, match="the 4 documents of someone/people are not the documents that the figures"):
+    with pytest.raises(UserError, match="someone/people does not give the documents that the figures"):
         release.measured()
 
 
@@ -267,3 +267,9 @@ def test_a_record_without_the_facts_is_said(release, data_files):
     release.provenance["data"]["splits"]["test"] = {"sha256": release.provenance["data"]["splits"]["test"]["sha256"]}
     measured = FAMILY.measure(release.folder, "the model", release.provenance, str(data_files["test"]), None)
     assert "data.splits.test.words" in wrong(measured)
+
+
+def test_training_data_is_for_generators(tiny_release):
+    provenance = json.loads((tiny_release / "hfloop.json").read_text(encoding="utf-8"))
+    with pytest.raises(UserError, match="--train_data is for models that make images, and it finds entities"):
+        NerFamily().measure(tiny_release, "it", provenance, None, "people.jsonl")

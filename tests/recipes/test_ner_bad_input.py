@@ -51,7 +51,7 @@ def written(content: str | bytes, name: str = "cvs.jsonl") -> Path:
 
 def test_a_missing_file(refused):
     assert refused("--train_file=gone.jsonl") == "no such file: gone.jsonl."
-    assert refused("--train_file=.") == ". cannot be read: Is a directory."
+    assert refused("--train_file=.") == ". is a folder: name a file of annotated documents in it."
 
 
 def test_an_empty_file(refused):

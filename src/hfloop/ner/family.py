@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from hfloop.errors import UserError
 from hfloop.hub.family import Family, Measured, RenderedCard
 from hfloop.ner.card import ner_card
 
@@ -28,6 +29,11 @@ class NerFamily(Family):
         """See :meth:`hfloop.hub.family.Family.measure`."""
         from hfloop.ner.verification import measure
 
+        if train_data is not None:
+            raise UserError(
+                f"--train_data is for models that make images, and {name} finds entities: name its documents with "
+                "--data."
+            )
         return measure(folder, name, provenance, data)
 
     def unchecked(self, provenance: dict[str, Any]) -> list[str]:

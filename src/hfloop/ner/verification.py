@@ -93,8 +93,8 @@ def measure(folder: Path, name: str, provenance: dict[str, Any], data: str | Non
     documents, corpus = recorded.read(data, name)
     if (found := fingerprint(documents)) != recorded.sha256:
         raise UserError(
-            f"the {len(documents):,} documents of {data or recorded.name} are not the documents that the figures were "
-            f"measured on (sha256 {found[:12]}…, recorded {recorded.sha256[:12]}…): name those with --data."
+            f"{data or recorded.name} does not give the documents that the figures were measured on (sha256 "
+            f"{found[:12]}…, recorded {recorded.sha256[:12]}…): name those, or what they were cut from, with --data."
         )
     report = evaluate_documents(Extractor.from_folder(folder, name), documents, recorded.split)
     if corpus is None:

@@ -150,6 +150,8 @@ def load_source(path: Path) -> Source:
         data = path.read_bytes()
     except FileNotFoundError as error:
         raise UserError(f"no such file: {path}.") from error
+    except IsADirectoryError as error:
+        raise UserError(f"{path} is a folder: name a file of annotated documents in it.") from error
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from error
     try:
