@@ -182,6 +182,25 @@ def test_a_repository_with_a_model_of_another_family_is_refused(hub, clients, an
     assert said == f"{user}/tiny holds a model of another family (huge, not tiny): choose another name."
 
 
+def test_a_recipe_of_another_family_is_refused_before_it_trains(hub, clients, ann, release):
+    user, token = ann
+    assert publish(clients, token, release, f"{user}/tiny").exit_code == 0
+    code = (
+        "from hfloop.errors import UserError\n"
+        "from hfloop.hub.destination import Destination\n"
+        "from hfloop.hub.publish import check_destination\n"
+        "for family in ('tiny', 'image-generation'):\n"
+        "    try:\n"
+        f"        print(check_destination(Destination({(user + '/tiny')!r}), family).repo_id)\n"
+        "    except UserError as error:\n"
+        "        print(error)\n"
+    )
+    assert clients.python(code, token=token).stdout.splitlines() == [
+        f"{user}/tiny",
+        f"{user}/tiny holds a model of another family (tiny, not image-generation): choose another name.",
+    ]
+
+
 @pytest.mark.parametrize("file", ["model.safetensors.index.json", "sub/PYTORCH_MODEL.BIN", "adapter_config.json"])
 def test_a_repository_with_what_loaders_may_take_is_refused(hub, clients, ann, release, file):
     user, token = ann
