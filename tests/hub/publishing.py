@@ -104,7 +104,7 @@ def hurried(patience: float) -> Iterator[None]:
         patch = stack.enter_context
         patch(mock.patch.object(hfloop.families, "family_of", lambda provenance, name: TinyFamily()))
         patch(mock.patch.dict(client.TIMEOUTS, dict.fromkeys(client.TIMEOUTS, patience)))
-        patch(mock.patch.object(repository, "SECONDS_BEFORE_LOOKS", (0.0, 0.1, 0.3)))
+        patch(mock.patch.object(repository, "SECONDS_BEFORE_LOOKS", (0.0, 0.3, 1.0)))
         patch(mock.patch.object(_http, "time", clock))
         for backoff in (_http.http_backoff, _http.http_stream_backoff.__wrapped__):
             patch(mock.patch.dict(backoff.__kwdefaults__, max_retries=1))

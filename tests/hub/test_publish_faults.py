@@ -11,7 +11,7 @@ import pytest
 from publishing import publish_here, sentence, tiny_release, titles
 
 TITLE = "Release of recipes/tiny.py, published by hfloop"
-STALL_SECONDS, PATIENCE = 0.4, 0.2
+STALL_SECONDS, PATIENCE = 1.2, 0.6  # a busy machine must not take half of it for an answer
 
 
 @dataclass(frozen=True)
